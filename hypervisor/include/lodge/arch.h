@@ -1,0 +1,62 @@
+/* All that core asks of the machine, listed once. tests/unit/fake-arch.c implements the same list.
+ * The parts that must be inline (direct map, this_cpu, barriers) are in arch-inline.h. */
+#ifndef LODGE_ARCH_H
+#define LODGE_ARCH_H
+
+#include "arch-inline.h"
+#include "lodge/types.h"
+
+struct cpu;
+struct domain;
+struct p2m_entry;
+struct vcpu;
+struct vcpu_time_info;
+
+/* Time and CPUs. */
+uint64_t arch_now_ns(void);        /* system time: since boot, same on all CPUs, never goes back */
+uint64_t arch_wall_clock_ns(void); /* UTC at system time 0 */
+void arch_timer_program(uint64_t deadline_ns); /* this CPU's timer interrupt; TIME_NEVER: off */
+void arch_cpu_kick(struct cpu *c);             /* interrupts c if it idles or runs a guest */
+
+/* Domains and vCPUs. *_fini accept what *_init left half-done. */
+must_check int arch_domain_init(struct domain *d);
+void arch_domain_fini(struct domain *d);
+must_check int arch_vcpu_init(struct vcpu *v);
+void arch_vcpu_fini(struct vcpu *v);
+/* Unloads prev's state from this CPU and loads next's; either may be NULL (idle). */
+void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next);
+/* upcall_pending went from 0 to 1: have v's upcall injected, the way the guest chose. */
+void arch_vcpu_upcall(struct vcpu *v);
+/* An interrupt or an upcall is deliverable now: v should not sleep in HLT. */
+bool arch_vcpu_has_interrupt(struct vcpu *v);
+/* Fills system_time, tsc_timestamp, scale and flags (not version). */
+void arch_vcpu_time(struct vcpu *v, struct vcpu_time_info *ret_time);
+/* HVMOP_set_evtchn_upcall_vector and HVM_PARAM_CALLBACK_IRQ. -EINVAL for what cannot be. */
+must_check int arch_vcpu_set_upcall_vector(struct vcpu *v, uint8_t vector);
+must_check int arch_domain_set_callback(struct domain *d, uint64_t via);
+/* VCPUOP_initialise: start state from guest memory (struct vcpu_hvm_context). */
+must_check int arch_vcpu_initialise(struct vcpu *v, guest_ptr_t context);
+must_check int arch_vcpu_send_nmi(struct vcpu *v);
+
+/* Physmap tables. Called with p2m.lock held. */
+must_check int arch_p2m_init(struct domain *d);
+void arch_p2m_fini(struct domain *d);
+/* Writes one leaf of e->order (P2M_HOLE clears it), splitting a larger one and making tables as
+ * needed. Does not flush. -ENOMEM. */
+must_check int arch_p2m_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
+/* kind is P2M_HOLE or a first guess: P2M_GRANT for a grant mapping, else P2M_RAM; p2m.c refines it.
+ * For a hole, order says how large the hole's table slot is. */
+void arch_p2m_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
+/* Returns when no vCPU of d can use translations that were removed before the call. */
+void arch_p2m_flush(struct domain *d);
+
+/* The machine. */
+_Noreturn void arch_machine_restart(void);
+_Noreturn void arch_machine_power_off(void);
+void arch_serial_write(const char *text, size_t bytes);
+/* Privileged operations that are the machine's business: -ENOSYS where it has none. */
+struct hypercall_args;
+int64_t arch_physdev_op(struct vcpu *v, struct hypercall_args *a);
+int64_t arch_platform_op(struct vcpu *v, struct hypercall_args *a);
+
+#endif

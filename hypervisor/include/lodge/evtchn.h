@@ -1,0 +1,44 @@
+/* Event channels. One pending bit for each port, set by the peer, cleared by the owner. Two layouts
+ * in guest memory: 2-level bitmaps in shared info, and FIFO queues (evtchn-fifo.c) once the guest asks.
+ * Locking: d->evtchn.lock for every change of a port's state; for two domains evtchn_lock_pair(),
+ * which owns the order. Sending to an established port takes no lock of the sender's peer but its
+ * own port's state word. */
+#ifndef LODGE_EVTCHN_H
+#define LODGE_EVTCHN_H
+
+#include "abi/event-channel.h"
+#include "lodge/spinlock.h"
+#include "lodge/types.h"
+
+struct domain;
+struct vcpu;
+struct evtchn;      /* private to evtchn.c and evtchn-fifo.c: core/evtchn-internal.h */
+struct evtchn_fifo; /* private to evtchn-fifo.c */
+
+struct evtchn_table {
+	struct spinlock lock;
+	struct evtchn **bucket; /* pages of ports, allocated as needed */
+	uint32_t nr_buckets;
+	uint32_t max_port;        /* highest port that may ever be valid */
+	uint32_t next_free;       /* no free port below this one */
+	struct evtchn_fifo *fifo; /* NULL: 2-level */
+};
+
+must_check int evtchn_init(struct domain *d, uint32_t max_port);
+/* Closes every port; preemptible: -EAGAIN. Idempotent, accepts a half-built domain. */
+must_check int evtchn_teardown(struct domain *d);
+
+/* For a domain `d` that waits for `peer`; *ret_port is never 0. -ENOSPC, -ENOMEM. */
+must_check int evtchn_alloc_unbound(struct domain *d, domid_t peer, evtchn_port_t *ret_port);
+must_check int evtchn_close(struct domain *d, evtchn_port_t port);
+
+/* Tells the vCPU that bound it; nothing when unbound. Any context. */
+void evtchn_send_virq(struct vcpu *v, uint32_t virq); /* per-vCPU VIRQs */
+void evtchn_send_global_virq(struct domain *d, uint32_t virq);
+bool evtchn_port_is_pending(struct domain *d, evtchn_port_t port); /* SCHEDOP_poll */
+bool evtchn_port_is_valid(struct domain *d, evtchn_port_t port);
+
+/* Forgets the guest's FIFO pages and goes back to 2-level with all ports closed (soft reset). */
+void evtchn_fifo_teardown(struct domain *d);
+
+#endif

@@ -1,0 +1,37 @@
+/* Grant tables (version 1): a domain lets another map or copy single pages of its own. The table
+ * itself is guest-visible memory and hostile; what is in use is recorded on our side (struct
+ * active_grant), as is every mapping a domain holds (maptrack).
+ * Locking: d->grant.lock of the granter for its active grants, of the mapper for its maptrack; both:
+ * grant_lock_pair(), which owns the order. */
+#ifndef LODGE_GNTTAB_H
+#define LODGE_GNTTAB_H
+
+#include "abi/grant-table.h"
+#include "lodge/spinlock.h"
+#include "lodge/types.h"
+
+struct domain;
+struct active_grant; /* private to gnttab.c */
+struct maptrack;
+
+#define GRANT_FRAMES_DEFAULT    64u
+#define MAPTRACK_FRAMES_DEFAULT 1024u
+
+struct grant_table {
+	struct spinlock lock;
+	uint32_t nr_frames, max_frames; /* lock */
+	struct grant_entry_v1 **frame;  /* hypervisor pages shown to the guest */
+	struct active_grant **active;   /* one block for each frame */
+	struct maptrack **maptrack;     /* pages of records, by handle */
+	uint32_t nr_maptrack_frames, max_maptrack_frames;
+	uint32_t maptrack_free; /* head of the free list; UINT32_MAX: empty */
+};
+
+must_check int gnttab_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack_frames);
+/* Unmaps all that d has mapped and withdraws what it granted; preemptible: -EAGAIN. */
+must_check int gnttab_teardown(struct domain *d);
+
+/* The page that holds table frame `idx`, growing the table up to it: XENMAPSPACE_grant_table. */
+must_check int gnttab_get_frame(struct domain *d, uint32_t idx, mfn_t *ret_mfn);
+
+#endif

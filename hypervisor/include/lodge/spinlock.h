@@ -1,0 +1,56 @@
+/* Ticket spin locks. The hypervisor runs with interrupts off except where it idles and right after
+ * a VM exit, so a lock never has to save the interrupt flag. Every lock has a rank; a debug build
+ * stops the machine when a CPU takes a lock whose rank is not above those it holds. The order and
+ * its reasons are in docs/locking.md. */
+#ifndef LODGE_SPINLOCK_H
+#define LODGE_SPINLOCK_H
+
+#include "lodge/types.h"
+
+enum lock_rank {                        /* taken in this order, top first */
+		 LOCK_RANK_DOMAIN_LIST, /* the table of domains */
+		 LOCK_RANK_DOMAIN,      /* life cycle of one domain: pause, shutdown, parameters */
+		 LOCK_RANK_DEVICE, /* virtual PCI, virtual IO-APIC: may bind interrupts and map BARs */
+		 LOCK_RANK_GRANT, /* grant table of one domain; two: by domain id, grant_lock_pair() */
+		 LOCK_RANK_P2M,    /* physmap of one domain */
+		 LOCK_RANK_IOMMU,  /* command queue of one IOMMU */
+		 LOCK_RANK_EVTCHN, /* event channels of one domain; two: evtchn_lock_pair() */
+		 LOCK_RANK_FIFO,   /* one FIFO event queue */
+		 LOCK_RANK_IRQ,    /* host interrupt descriptors */
+		 LOCK_RANK_VLAPIC,
+		 LOCK_RANK_SCHED,   /* run queue of one CPU; two: lower CPU number first */
+		 LOCK_RANK_TIMER,   /* timer queue of one CPU */
+		 LOCK_RANK_HEAP,    /* page allocator */
+		 LOCK_RANK_CONSOLE, /* leaf: any code may print */
+};
+
+struct spinlock {
+	uint16_t next, serving;
+#if LODGE_DEBUG
+	uint8_t rank;
+	bool nests;      /* the second of an ordered pair may have the same rank */
+	uint32_t holder; /* CPU number + 1 */
+#endif
+};
+
+#if LODGE_DEBUG
+#define SPINLOCK(lock_rank)         \
+	{                           \
+		.rank = (lock_rank) \
+	}
+#else
+#define SPINLOCK(lock_rank) \
+	{                   \
+		0           \
+	}
+#endif
+
+void spinlock_init(struct spinlock *l, enum lock_rank rank);
+void spin_lock(struct spinlock *l);
+/* Second lock of the same rank; the caller guarantees the order that the rank's comment names. */
+void spin_lock_nested(struct spinlock *l);
+must_check bool spin_trylock(struct spinlock *l);
+void spin_unlock(struct spinlock *l);
+bool spin_is_locked(const struct spinlock *l);
+
+#endif
