@@ -4,6 +4,7 @@
 
 #include "lib/rangeset.h"
 #include "lodge/spinlock.h"
+#include "lodge/timer.h"
 #include "lodge/types.h"
 
 struct svm_cpu;  /* x86/svm */
@@ -31,17 +32,31 @@ struct vm_regs {
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
 };
 
-#define VLAPIC_REGS_BYTES 1024u
+#define VLAPIC_NR_LVT 6u
 
-struct vlapic { /* x86/vm/vlapic.c; embedded because every upcall passes through it */
-	struct spinlock lock;
-	uint64_t base_msr;               /* MSR 0x1b */
-	uint32_t regs[256];              /* register at offset n * 16 of the page */
-	uint64_t irr[4], isr[4], tmr[4]; /* by vector; irr is set by other CPUs, atomically */
-	bool nmi_pending, init_pending;
-	uint8_t sipi_vector;
+/* The virtual local APIC, x86/vm/vlapic.c. Embedded because every upcall passes through it.
+ * Only the vCPU itself changes what has no other remark; others post through irr, tmr and attention. */
+struct vlapic {
+	uint32_t attention; /* VLAPIC_ATT_*: atomic; zero: nothing to deliver */
+	uint8_t tpr;
+	bool enabled;           /* by APIC_BASE and by the spurious vector register */
+	uint8_t nr_in_service;  /* ISR as a stack: what is accepted always outranks what is served */
+	uint8_t in_service[16]; /* vectors, one for each priority class at most */
 	bool wait_for_sipi;
-	struct vlapic_timer *timer;
+	uint8_t sipi_vector;      /* valid with VLAPIC_ATT_SIPI */
+	uint64_t irr[4], tmr[4];  /* by vector; atomic */
+	uint64_t base_msr;        /* MSR 0x1b */
+	uint32_t id;              /* constant while the domain runs */
+	uint32_t ldr, dfr, spiv;  /* read by senders */
+	uint32_t esr, esr_events; /* what a read shows; what has come since: atomic */
+	uint64_t icr;
+	uint32_t lvt[VLAPIC_NR_LVT];
+	struct {
+		struct spinlock lock;         /* all of this, and the timer queue's view of it */
+		struct timer timer;           /* runs on any CPU */
+		uint64_t start_ns, period_ns; /* of the current count; period 0: not counting */
+		uint32_t initial_count, divide;
+	} timer;
 };
 
 struct arch_vcpu {
