@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Consoles: the console_io(cmd, count, buffer) hypercall, and the ring a guest shares with the
  * console backend.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hypervisor's CPUID leaves. A guest looks for the signature at 0x40000000 and, in steps of
  * 0x100, above.

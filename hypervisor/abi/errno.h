@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Error numbers of the hypercall interface. A hypercall returns them negated.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Event channels: event_channel_op(cmd, arg) and the two layouts of pending events.
  *

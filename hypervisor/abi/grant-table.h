@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Grant tables: the version 1 table and grant_table_op(cmd, array, count).
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * hvm_op(cmd, arg) and the parameters of a domain that it reads and writes.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Compile-time checks of the layouts in this folder, and the integer types whose alignment differs
  * between 64-bit and 32-bit guests.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * memory_op(cmd, arg): a domain's memory reservation and its guest physical address space.
  *

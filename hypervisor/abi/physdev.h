@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * physdev_op(cmd, arg): what the service VM tells about the PCI devices it finds.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * platform_op(arg): what only the service VM may ask of the machine.
  *

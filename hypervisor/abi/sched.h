@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * sched_op(cmd, arg): yield, block, wait for events, and end a domain.
  */

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a PVH kernel finds when it starts: EBX holds the guest physical address of hvm_start_info.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * vcpu_op(cmd, vcpuid, arg): state, timers and shared areas of one vCPU.
  */

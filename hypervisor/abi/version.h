@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * xen_version(cmd, arg): version numbers, strings and feature bits.
  */

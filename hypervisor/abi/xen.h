@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The base of the guest ABI: hypercall numbers, domain ids, virtual interrupts, the shared info
  * page with its clocks and event bits, multicall and vm_assist.
@@ -15,7 +14,6 @@
 
 /* Hypercall numbers. The number goes in RAX, up to five arguments in RDI, RSI, RDX, R10, R8
  * (EBX, ECX, EDX, ESI, EDI for a 32-bit caller), the result comes back in RAX. */
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): names of the ABI */
 #define __HYPERVISOR_set_trap_table                0
 #define __HYPERVISOR_mmu_update                    1
 #define __HYPERVISOR_set_gdt                       2
@@ -66,7 +64,6 @@
 #define __HYPERVISOR_arch_5                        53
 #define __HYPERVISOR_arch_6                        54
 #define __HYPERVISOR_arch_7                        55
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 #define XEN_PAGE_SHIFT 12
 #define XEN_PAGE_SIZE  4096

@@ -1,0 +1,278 @@
+/* printf for a buffer: one pass over the format, one conversion at a time. */
+#include "lib/format.h"
+
+struct out {
+	char *buf;
+	size_t size;
+	size_t len; /* of the whole text, even where it no longer fits */
+};
+
+struct spec {
+	bool left, zero, plus, space, alt;
+	bool has_precision;
+	size_t width;
+	size_t precision;
+	unsigned int int_bits; /* 8, 16, 32 or 64 */
+	char conversion;
+};
+
+#define DIGITS_MAX 20 /* of 2^64 - 1 in base 10 */
+
+static void out_char(struct out *o, char c)
+{
+	if (o->len + 1 < o->size)
+		o->buf[o->len] = c;
+	o->len++;
+}
+
+static void out_bytes(struct out *o, const char *s, size_t len)
+{
+	while (len--)
+		out_char(o, *s++);
+}
+
+static void out_fill(struct out *o, char c, size_t count)
+{
+	while (count--)
+		out_char(o, c);
+}
+
+static size_t prefix_length(const char *prefix)
+{
+	return prefix[0] ? (prefix[1] ? 2 : 1) : 0;
+}
+
+/* Pads prefix + zeros + body to the width: left or right with blanks. */
+static void out_padded(struct out *o, const struct spec *sp, const char *prefix, size_t zeros,
+		       const char *body, size_t len)
+{
+	size_t used = prefix_length(prefix) + zeros + len;
+	size_t blanks = sp->width > used ? sp->width - used : 0;
+
+	if (!sp->left)
+		out_fill(o, ' ', blanks);
+	out_bytes(o, prefix, prefix_length(prefix));
+	out_fill(o, '0', zeros);
+	out_bytes(o, body, len);
+	if (sp->left)
+		out_fill(o, ' ', blanks);
+}
+
+static void out_number(struct out *o, const struct spec *sp, uint64_t value, unsigned int base,
+		       const char *prefix)
+{
+	const char *digits = sp->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+	char body[DIGITS_MAX];
+	size_t len = 0, zeros = 0, least = sp->has_precision ? sp->precision : 1;
+
+	for (; value; value /= base)
+		body[DIGITS_MAX - ++len] = digits[value % base];
+	if (!sp->has_precision && sp->zero && !sp->left) {
+		size_t used = prefix_length(prefix);
+
+		least = sp->width > used + 1 ? sp->width - used : 1;
+	}
+	if (least > len)
+		zeros = least - len;
+	out_padded(o, sp, prefix, zeros, body + DIGITS_MAX - len, len);
+}
+
+static uint64_t cut_to_length(uint64_t value, unsigned int bits)
+{
+	return bits < 64 ? value & (BIT64(bits) - 1) : value;
+}
+
+/* va_list is passed by pointer, so that what is taken here is taken for the caller too. */
+static void out_signed(struct out *o, const struct spec *sp, va_list *args)
+{
+	int64_t value = sp->int_bits == 64 ? va_arg(*args, int64_t) : va_arg(*args, int);
+
+	if (sp->int_bits == 8)
+		value = (int8_t)value;
+	else if (sp->int_bits == 16)
+		value = (int16_t)value;
+	if (value < 0)
+		out_number(o, sp, -(uint64_t)value, 10, "-");
+	else
+		out_number(o, sp, (uint64_t)value, 10, sp->plus ? "+" : sp->space ? " " : "");
+}
+
+static void out_unsigned(struct out *o, const struct spec *sp, va_list *args)
+{
+	uint64_t value = sp->int_bits == 64 ? va_arg(*args, uint64_t) : va_arg(*args, unsigned int);
+	const char *prefix = "";
+
+	value = cut_to_length(value, sp->int_bits);
+	if (sp->alt && value && sp->conversion != 'u')
+		prefix = sp->conversion == 'X' ? "0X" : "0x";
+	out_number(o, sp, value, sp->conversion == 'u' ? 10 : 16, prefix);
+}
+
+static void out_string(struct out *o, const struct spec *sp, const char *s)
+{
+	size_t len = 0;
+
+	if (!s)
+		s = "(null)";
+	while ((!sp->has_precision || len < sp->precision) && s[len])
+		len++;
+	out_padded(o, sp, "", 0, s, len);
+}
+
+static const char *parse_flags(const char *p, struct spec *sp)
+{
+	for (;; p++) {
+		switch (*p) {
+		case '-':
+			sp->left = true;
+			break;
+		case '0':
+			sp->zero = true;
+			break;
+		case '+':
+			sp->plus = true;
+			break;
+		case ' ':
+			sp->space = true;
+			break;
+		case '#':
+			sp->alt = true;
+			break;
+		default:
+			return p;
+		}
+	}
+}
+
+/* A number of the format itself, or the next argument for '*'. */
+static const char *parse_count(const char *p, va_list *args, int64_t *ret_count)
+{
+	int64_t count = 0;
+
+	if (*p == '*') {
+		*ret_count = va_arg(*args, int);
+		return p + 1;
+	}
+	for (; *p >= '0' && *p <= '9'; p++)
+		count = MIN(count * 10 + (*p - '0'), INT32_MAX);
+	*ret_count = count;
+	return p;
+}
+
+static const char *parse_size(const char *p, struct spec *sp, va_list *args)
+{
+	int64_t count;
+
+	p = parse_count(p, args, &count);
+	if (count < 0)
+		sp->left = true;
+	sp->width = (size_t)(count < 0 ? -count : count);
+	if (*p == '.') {
+		p = parse_count(p + 1, args, &count);
+		sp->has_precision = count >= 0; /* a negative one counts as none */
+		sp->precision = sp->has_precision ? (size_t)count : 0;
+	}
+	return p;
+}
+
+static const char *parse_length(const char *p, struct spec *sp)
+{
+	sp->int_bits = 32;
+	switch (*p) {
+	case 'h':
+		sp->int_bits = p[1] == 'h' ? 8 : 16;
+		return p + (p[1] == 'h' ? 2 : 1);
+	case 'l':
+		sp->int_bits = 64;
+		return p + (p[1] == 'l' ? 2 : 1);
+	case 'j':
+	case 't':
+	case 'z':
+		sp->int_bits = 64;
+		return p + 1;
+	default:
+		return p;
+	}
+}
+
+/* Prints one argument; false if the conversion is unknown, and then nothing was taken. */
+static bool out_argument(struct out *o, struct spec *sp, va_list *args)
+{
+	char c;
+
+	switch (sp->conversion) {
+	case 'd':
+	case 'i':
+		out_signed(o, sp, args);
+		return true;
+	case 'u':
+	case 'x':
+	case 'X':
+		out_unsigned(o, sp, args);
+		return true;
+	case 'p':
+		sp->alt = true;
+		out_number(o, sp, (uintptr_t)va_arg(*args, void *), 16, "0x");
+		return true;
+	case 's':
+		out_string(o, sp, va_arg(*args, const char *));
+		return true;
+	case 'c':
+		c = (char)va_arg(*args, int);
+		out_padded(o, sp, "", 0, &c, 1);
+		return true;
+	case '%':
+		out_char(o, '%');
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* p is just behind the '%'; the result is just behind the conversion. */
+static const char *out_conversion(struct out *o, const char *p, va_list *args)
+{
+	const char *begin = p;
+	struct spec sp = { 0 };
+
+	p = parse_flags(p, &sp);
+	p = parse_size(p, &sp, args);
+	p = parse_length(p, &sp);
+	sp.conversion = *p;
+	if (!out_argument(o, &sp, args)) {
+		out_char(o, '%');
+		return begin;
+	}
+	return p + 1;
+}
+
+size_t vformat(char *buf, size_t size, const char *fmt, va_list args)
+{
+	struct out o = { .buf = buf, .size = size };
+	va_list rest;
+
+	va_copy(rest, args);
+	while (*fmt) {
+		char c = *fmt++;
+
+		if (c == '%')
+			fmt = out_conversion(&o, fmt, &rest);
+		else
+			out_char(&o, c);
+	}
+	va_end(rest);
+	if (size)
+		buf[MIN(o.len, size - 1)] = '\0';
+	return o.len;
+}
+
+size_t format(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list args;
+	size_t len;
+
+	va_start(args, fmt);
+	len = vformat(buf, size, fmt, args);
+	va_end(args);
+	return len;
+}
