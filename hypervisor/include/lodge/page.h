@@ -31,7 +31,7 @@ struct page {
 	};
 	uint32_t next, prev; /* free list links, as frame numbers */
 };
-static_assert(sizeof(struct page) == 16, "0.4 % of the machine");
+_Static_assert(sizeof(struct page) == 16, "0.4 % of the machine");
 
 #define PAGE_DIRTY 0x1u /* free, but not scrubbed yet */
 

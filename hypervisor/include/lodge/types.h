@@ -9,6 +9,11 @@
 
 #include "lib/util.h"
 
+/* 1 in the debug build: lock order, assertions, page audits. */
+#ifndef LODGE_DEBUG
+#define LODGE_DEBUG 0
+#endif
+
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  4096ul
 #define PAGE_MASK  (~(PAGE_SIZE - 1))

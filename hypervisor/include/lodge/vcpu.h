@@ -35,7 +35,7 @@ struct vcpu {
 	struct vcpu_info *info;
 	mfn_t info_mfn; /* pinned page that info points into; MFN_NONE: not registered */
 
-	struct runstate_info runstate; /* ours; state changes in sched.c; run queue lock */
+	struct vcpu_runstate_info runstate; /* ours; state changes in sched.c; run queue lock */
 	guest_ptr_t runstate_area;     /* where the guest wants a copy; 0: nowhere */
 	bool runstate_dirty;           /* the copy is older than ours */
 	guest_ptr_t time_area;         /* second copy of the time record; 0: nowhere */

@@ -1,0 +1,33 @@
+/* The host's twin of hypervisor/x86/include/arch-types.h: what the fake machine records. */
+#ifndef LODGE_ARCH_TYPES_H
+#define LODGE_ARCH_TYPES_H
+
+#include "lodge/types.h"
+
+struct fake_leaf;
+
+struct arch_cpu {
+	uint64_t timer_deadline_ns; /* last arch_timer_program(); TIME_NEVER: off */
+	unsigned nr_timer_programs;
+	unsigned nr_kicks;
+};
+
+struct arch_vcpu {
+	unsigned nr_upcalls;                      /* arch_vcpu_upcall() */
+	unsigned nr_switched_in, nr_switched_out; /* arch_vcpu_switch() */
+	unsigned nr_nmis;
+	unsigned nr_initialised;
+	bool has_interrupt; /* set by the test: arch_vcpu_has_interrupt() */
+	bool is_init;       /* between arch_vcpu_init() and _fini() */
+	uint8_t upcall_vector;
+};
+
+struct arch_domain {
+	struct fake_leaf *leaf; /* sorted by gfn */
+	size_t nr_leaves, max_leaves;
+	unsigned nr_flushes; /* arch_p2m_flush() */
+	uint64_t callback;   /* arch_domain_set_callback() */
+	bool is_init, p2m_is_init;
+};
+
+#endif
