@@ -1,0 +1,31 @@
+/* Time. System time is the TSC, scaled exactly as a guest's pvclock record scales it:
+ *	ns = (((tsc - tsc_at_zero) << shift) * mul) >> 32		(>> -shift when shift is negative)
+ * so that a guest that is given tsc_at_zero and the scale computes the same numbers as we do, for ever.
+ * All constant after time_init(). */
+#ifndef LODGE_TIME_H
+#define LODGE_TIME_H
+
+#include "lodge/types.h"
+
+struct tsc_scale {
+	uint32_t mul;
+	int8_t shift;
+};
+
+extern struct tsc_scale tsc_scale;
+extern uint64_t tsc_at_zero; /* TSC at system time 0 */
+extern uint64_t tsc_khz;
+
+/* The scale for a counter of that frequency. */
+struct tsc_scale tsc_scale_for(uint64_t khz);
+
+void time_init(void);
+uint64_t ns_to_tsc(uint64_t ns);  /* a duration */
+uint64_t tsc_to_ns(uint64_t tsc); /* a duration */
+/* The TSC at a moment of system time. */
+uint64_t tsc_at(uint64_t system_time_ns);
+
+/* Before time_init() too, but then only roughly. */
+void delay_us(unsigned us);
+
+#endif
