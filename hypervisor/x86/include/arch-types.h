@@ -17,19 +17,31 @@ struct arch_cpu {
 	uint32_t apic_id;
 	uint32_t acpi_id;
 	uint32_t node;
-	struct vcpu *
-		loaded; /* whose FPU and VMLOAD state is in the registers: may outlast cpu->current */
-	uint64_t
-		in_guest; /* 1 between the last check before VM entry and the exit; read by other CPUs */
-	uint64_t heartbeat; /* counts passes of the main loop, for the watchdog */
+	/* Whose FPU and VMLOAD state is in the registers: may outlast cpu->current. Compared only. */
+	struct vcpu *loaded;
+	/* CPU_IN_GUEST between the last check before VM entry and the exit, CPU_IN_COPY while guest
+	 * memory is accessed by address; else 0. Read by other CPUs, see arch_p2m_flush(). */
+	uint64_t in_guest;
+	uint64_t heartbeat;        /* counts passes of the main loop, for the watchdog */
+	struct cpu_tables *tables; /* GDT, TSS, IDT */
+	uint32_t nmi_reasons;      /* x86/panic.c: what an NMI sent to this CPU is for; atomic */
 	struct svm_cpu *svm;
 };
 
-/* Guest general registers in the order in which instructions encode them. rax and rsp live in the
- * VMCB while the guest runs; vm_ops copies them in and out. */
+#define CPU_IN_GUEST 1u
+#define CPU_IN_COPY  2u
+
+/* Guest general registers in the order in which instructions encode them. rax, rsp, rip and rflags
+ * live in the VMCB while the guest runs; vm_ops->run copies them in and out. */
 struct vm_regs {
 	uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi;
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rip, rflags;
+};
+
+struct insn_len_entry { /* x86/vm/insn-len.c */
+	uint64_t rip, cr3;
+	uint32_t kind, len;
 };
 
 #define VLAPIC_NR_LVT 6u
@@ -39,8 +51,8 @@ struct vm_regs {
 struct vlapic {
 	uint32_t attention; /* VLAPIC_ATT_*: atomic; zero: nothing to deliver */
 	uint8_t tpr;
-	bool enabled;           /* by APIC_BASE and by the spurious vector register */
-	uint8_t nr_in_service;  /* ISR as a stack: what is accepted always outranks what is served */
+	bool enabled;          /* by APIC_BASE and by the spurious vector register */
+	uint8_t nr_in_service; /* ISR as a stack: what is accepted always outranks what is served */
 	uint8_t in_service[16]; /* vectors, one for each priority class at most */
 	bool wait_for_sipi;
 	uint8_t sipi_vector;      /* valid with VLAPIC_ATT_SIPI */
@@ -61,30 +73,41 @@ struct vlapic {
 
 struct arch_vcpu {
 	struct vm_regs regs;
-	uint64_t rip_of_cached_len[4], cr3_of_cached_len[4]; /* x86/vm/insn-len.c: see there */
-	uint8_t cached_len[4], cached_len_kind[4];
+	/* VM_WORK_* (x86/vm/vm.h): what to do before the next VM entry. Set by anyone, atomically;
+	 * cleared by the CPU that runs the vCPU. One word, so that an entry has one thing to check. */
+	uint32_t work;
+	bool intr_shadow; /* the next instruction is protected (STI, MOV SS) */
+	bool uses_debug;  /* has touched DR0-DR3: they are switched, and no longer intercepted */
+	bool nmi_blocked; /* an NMI was injected and its IRET has not been seen */
+	bool upcall_via_callback; /* the domain's callback vector is to be injected when possible;
+				   * set by any CPU before VM_WORK_EVENT */
 	uint8_t upcall_vector;    /* by HVMOP_set_evtchn_upcall_vector; 0: not set */
-	bool upcall_via_callback; /* the domain's callback vector is to be injected when possible */
-	uint64_t
-		flush_seen; /* value of arch_domain.flush_wanted at the last flush of our TLB tag */
-	void *fpu;          /* FXSAVE or XSAVE image, 64-byte aligned */
+	uint32_t
+		fresh_on; /* CPU whose registers still hold our FPU and VMLOAD state, or CPU_NONE */
+	struct insn_len_entry insn_len[4];
+	void *fpu; /* FXSAVE or XSAVE image, 64-byte aligned */
 	uint64_t xcr0;
-	uint64_t pat, tsc_aux;
+	uint64_t tsc_aux;
+	uint64_t spec_ctrl;
+	uint64_t debug[4]; /* DR0-DR3 while not loaded */
+	uint64_t hypercall_msr;
 	uint64_t mtrr_def_type;
 	struct vlapic vlapic;
 	struct svm_vcpu *svm;
 };
 
+#define CPU_NONE UINT32_MAX
+
 struct arch_domain {
 	mfn_t p2m_root;
-	uint64_t flush_wanted;    /* bumped by arch_p2m_flush(), compared before each VM entry */
+	uint64_t tsc_offset;      /* guest TSC - host TSC: the same for all vCPUs */
 	uint8_t callback_vector;  /* HVM_PARAM_CALLBACK_IRQ, type 2; 0: none */
 	struct rangeset *ports;   /* I/O ports that reach the machine */
 	struct vioapic **vioapic; /* the service VM's; count in nr_vioapics */
 	uint32_t nr_vioapics;
 	struct vpci *vpci;
-	mfn_t io_bitmap; /* 3 contiguous pages; shared by the domain's vCPUs */
-	bool vmcall_is_vmmcall;
+	mfn_t io_bitmap;            /* 3 contiguous pages (of 4); shared by the domain's vCPUs */
+	struct io_regions *regions; /* emulated ports and pages: x86/vm/io.c */
 };
 
 #endif
