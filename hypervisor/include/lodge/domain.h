@@ -81,6 +81,12 @@ must_check int domain_get(struct vcpu *caller, domid_t id, struct domain **ret_d
 must_check int domain_get_peer(struct vcpu *caller, domid_t id, struct domain **ret_d);
 void domain_put(struct domain *d);
 
+/* One more count for a holder of a count. */
+static inline void domain_ref(struct domain *d)
+{
+	__atomic_add_fetch(&d->refcount, 1, __ATOMIC_RELAXED);
+}
+
 must_check struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when out of range */
 
 void domain_pause(struct domain *d); /* counts; returns once no vCPU runs */

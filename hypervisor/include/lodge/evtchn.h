@@ -1,8 +1,8 @@
 /* Event channels. One pending bit for each port, set by the peer, cleared by the owner. Two layouts
  * in guest memory: 2-level bitmaps in shared info, and FIFO queues (evtchn-fifo.c) once the guest asks.
  * Locking: d->evtchn.lock for every change of a port's state; for two domains evtchn_lock_pair(),
- * which owns the order. Sending to an established port takes no lock of the sender's peer but its
- * own port's state word. */
+ * which owns the order. Sending takes the lock of the sender's domain only: closing an interdomain
+ * channel needs both, so neither end changes under a sender. */
 #ifndef LODGE_EVTCHN_H
 #define LODGE_EVTCHN_H
 
@@ -12,7 +12,7 @@
 
 struct domain;
 struct vcpu;
-struct evtchn;      /* private to evtchn.c and evtchn-fifo.c: core/evtchn-internal.h */
+struct evtchn;      /* private to the evtchn*.c files: core/evtchn-internal.h */
 struct evtchn_fifo; /* private to evtchn-fifo.c */
 
 struct evtchn_table {
@@ -21,6 +21,8 @@ struct evtchn_table {
 	uint32_t nr_buckets;
 	uint32_t max_port;        /* highest port that may ever be valid */
 	uint32_t next_free;       /* no free port below this one */
+	uint32_t nr_pollers;      /* vCPUs in SCHEDOP_poll; atomic */
+	uint32_t next_close;      /* how far evtchn_teardown() got */
 	struct evtchn_fifo *fifo; /* NULL: 2-level */
 };
 
@@ -30,7 +32,8 @@ must_check int evtchn_teardown(struct domain *d);
 
 /* For a domain `d` that waits for `peer`; *ret_port is never 0. -ENOSPC, -ENOMEM. */
 must_check int evtchn_alloc_unbound(struct domain *d, domid_t peer, evtchn_port_t *ret_port);
-must_check int evtchn_close(struct domain *d, evtchn_port_t port);
+/* -EINVAL unless the port is open. An interdomain peer becomes unbound again. */
+int evtchn_close(struct domain *d, evtchn_port_t port);
 
 /* Tells the vCPU that bound it; nothing when unbound. Any context. */
 void evtchn_send_virq(struct vcpu *v, uint32_t virq); /* per-vCPU VIRQs */
@@ -38,7 +41,7 @@ void evtchn_send_global_virq(struct domain *d, uint32_t virq);
 bool evtchn_port_is_pending(struct domain *d, evtchn_port_t port); /* SCHEDOP_poll */
 bool evtchn_port_is_valid(struct domain *d, evtchn_port_t port);
 
-/* Forgets the guest's FIFO pages and goes back to 2-level with all ports closed (soft reset). */
-void evtchn_fifo_teardown(struct domain *d);
+/* Clears all ports and goes back to 2-level events. Preemptible: -EAGAIN. */
+must_check int evtchn_reset(struct domain *d);
 
 #endif

@@ -42,8 +42,8 @@ static inline struct cpu *this_cpu(void)
 #define smp_mb()         __asm__ volatile("lock; addl $0, -4(%%rsp)" ::: "memory", "cc")
 #define smp_rmb()        barrier() /* x86 keeps loads in order */
 #define smp_wmb()        barrier() /* and stores */
-#define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define READ_ONCE(x)     __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 
 static inline void cpu_relax(void)
 {

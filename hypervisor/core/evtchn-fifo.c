@@ -1,0 +1,283 @@
+/* FIFO event channels: sixteen queues for each vCPU, linked through one word for each port in pages
+ * that the guest gave. Layout and rules: abi/event-channel.h.
+ * Locking: fifo->lock for linking and for the tails. The words are guest memory and change under us:
+ * every step is an atomic on one word, and all indices we follow are our own. */
+#include "abi/errno.h"
+#include "core/evtchn-internal.h"
+#include "lodge/alloc.h"
+#include "lodge/arch.h"
+#include "lodge/page.h"
+#include "lodge/vcpu.h"
+
+#define WORDS_PER_PAGE  (PAGE_SIZE / sizeof(event_word_t))
+#define MAX_ARRAY_PAGES (EVTCHN_FIFO_NR_CHANNELS / WORDS_PER_PAGE)
+#define WORD_PENDING    (1u << EVTCHN_FIFO_PENDING)
+#define WORD_MASKED     (1u << EVTCHN_FIFO_MASKED)
+#define WORD_LINKED     (1u << EVTCHN_FIFO_LINKED)
+#define WORD_BUSY       (1u << EVTCHN_FIFO_BUSY)
+
+struct evtchn_fifo {
+	struct spinlock lock;
+	uint32_t nr_pages;                    /* evtchn lock */
+	event_word_t *array[MAX_ARRAY_PAGES]; /* pinned guest pages; set once, then constant */
+};
+
+struct evtchn_fifo_vcpu {
+	struct evtchn_fifo_control_block *control;  /* in a pinned guest page */
+	evtchn_port_t tail[EVTCHN_FIFO_MAX_QUEUES]; /* last port linked; 0: none. fifo lock */
+};
+
+static event_word_t *find_word(struct domain *d, evtchn_port_t port)
+{
+	event_word_t *page = READ_ONCE(d->evtchn.fifo->array[port / WORDS_PER_PAGE]);
+
+	return page ? page + port % WORDS_PER_PAGE : NULL;
+}
+
+/* Makes the word link to port if it is still on its queue. The guest may race to take it off, or
+ * change the word for ever: after a few rounds BUSY, which obliges it to wait, decides. */
+static bool set_link(event_word_t *word, evtchn_port_t port)
+{
+	event_word_t w = READ_ONCE(*word);
+
+	for (unsigned round = 0; round < 4; round++) {
+		if (!(w & WORD_LINKED))
+			return false;
+		if (__atomic_compare_exchange_n(word, &w, (w & ~EVTCHN_FIFO_LINK_MASK) | port,
+						false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return true;
+	}
+	w = __atomic_or_fetch(word, WORD_BUSY, __ATOMIC_SEQ_CST);
+	if (w & WORD_LINKED)
+		w = (w & ~EVTCHN_FIFO_LINK_MASK) | port;
+	__atomic_store_n(word, w & ~WORD_BUSY, __ATOMIC_SEQ_CST);
+	return w & WORD_LINKED;
+}
+
+/* The fifo lock is held. Returns true when the queue was empty and its head now names the port. */
+static bool append(struct domain *d, struct evtchn_fifo_vcpu *fv, uint8_t queue, evtchn_port_t port)
+{
+	evtchn_port_t tail = fv->tail[queue];
+	event_word_t *tail_word = tail ? find_word(d, tail) : NULL;
+
+	fv->tail[queue] = port;
+	if (tail_word && tail != port && set_link(tail_word, port))
+		return false;
+	WRITE_ONCE(fv->control->head[queue], port);
+	return true;
+}
+
+/* A port that goes to another queue than last time must not stay that queue's tail: what is linked
+ * there next would hang on a word that is not on it. */
+static void leave_last_queue(struct domain *d, struct evtchn *chn, evtchn_port_t port,
+			     uint32_t vcpu, uint8_t queue)
+{
+	struct vcpu *last = domain_vcpu(d, chn->last_vcpu);
+
+	if (chn->last_vcpu == vcpu && chn->last_priority == queue)
+		return;
+	if (last && last->fifo && last->fifo->tail[chn->last_priority] == port)
+		last->fifo->tail[chn->last_priority] = 0;
+	chn->last_vcpu = (uint16_t)vcpu;
+	chn->last_priority = queue;
+}
+
+static void link_port(struct domain *d, struct evtchn *chn, evtchn_port_t port, event_word_t *word)
+{
+	uint8_t queue = READ_ONCE(chn->priority);
+	struct vcpu *v = d->vcpu[READ_ONCE(chn->vcpu)];
+	struct evtchn_fifo *fifo = d->evtchn.fifo;
+	bool was_empty = false;
+
+	if (!v->fifo)
+		return; /* the vCPU is not set up for events: the port stays pending */
+	spin_lock(&fifo->lock);
+	if (!(__atomic_fetch_or(word, WORD_LINKED, __ATOMIC_SEQ_CST) & WORD_LINKED)) {
+		leave_last_queue(d, chn, port, v->id, queue);
+		was_empty = append(d, v->fifo, queue, port);
+	}
+	spin_unlock(&fifo->lock);
+
+	if (was_empty &&
+	    !(__atomic_fetch_or(&v->fifo->control->ready, 1u << queue, __ATOMIC_SEQ_CST) &
+	      (1u << queue)))
+		vcpu_raise_upcall(v);
+}
+
+void evtchn_fifo_set_pending(struct domain *d, struct evtchn *chn, evtchn_port_t port)
+{
+	event_word_t *word = find_word(d, port), old;
+
+	if (!word) {
+		/* Pairs with evtchn_fifo_expand_array(): it publishes the page and then looks at the
+		 * flag, we set the flag and then look for the page. */
+		__atomic_store_n(&chn->pending_early, true, __ATOMIC_SEQ_CST);
+		smp_mb();
+		word = find_word(d, port);
+		if (!word)
+			return;
+	}
+	old = __atomic_fetch_or(word, WORD_PENDING, __ATOMIC_SEQ_CST);
+	if (!(old & (WORD_MASKED | WORD_LINKED)))
+		link_port(d, chn, port, word);
+}
+
+void evtchn_fifo_unmask(struct domain *d, struct evtchn *chn, evtchn_port_t port)
+{
+	event_word_t *word = find_word(d, port);
+
+	if (!word)
+		return;
+	if (__atomic_fetch_and(word, ~WORD_MASKED, __ATOMIC_SEQ_CST) & WORD_PENDING)
+		evtchn_fifo_set_pending(d, chn, port);
+}
+
+void evtchn_fifo_clear_pending(struct domain *d, struct evtchn *chn, evtchn_port_t port)
+{
+	event_word_t *word = find_word(d, port);
+
+	chn->pending_early = false;
+	if (word)
+		__atomic_fetch_and(word, ~WORD_PENDING, __ATOMIC_SEQ_CST);
+}
+
+bool evtchn_fifo_is_pending(struct domain *d, const struct evtchn *chn, evtchn_port_t port)
+{
+	const event_word_t *word = find_word(d, port);
+
+	return word ? READ_ONCE(*word) & WORD_PENDING : READ_ONCE(chn->pending_early);
+}
+
+bool evtchn_fifo_is_linked(struct domain *d, evtchn_port_t port)
+{
+	const event_word_t *word = d->evtchn.fifo ? find_word(d, port) : NULL;
+
+	return word && READ_ONCE(*word) & WORD_LINKED;
+}
+
+/* Events that are pending in the 2-level bitmap move over; they have no event word yet, so they wait
+ * for evtchn_fifo_expand_array(). */
+static void adopt_two_level(struct domain *d)
+{
+	const uint32_t *pending = (const uint32_t *)(const void *)d->shared_info->evtchn_pending;
+	evtchn_port_t nr = d->compat ? COMPAT_EVTCHN_2L_NR_CHANNELS : EVTCHN_2L_NR_CHANNELS;
+
+	for (evtchn_port_t port = 1; port < nr; port++) {
+		struct evtchn *chn = evtchn_find(d, port);
+
+		if (chn && READ_ONCE(pending[port / 32]) & (1u << (port % 32)))
+			evtchn_fifo_set_pending(d, chn, port);
+	}
+}
+
+static int pin_control_block(struct domain *d, const struct evtchn_init_control *op,
+			     struct evtchn_fifo_control_block **ret_control)
+{
+	mfn_t mfn;
+	int err;
+
+	if (op->offset % 8 || op->offset > PAGE_SIZE - sizeof(struct evtchn_fifo_control_block))
+		return -XEN_EINVAL;
+	err = p2m_pin(d, GFN(op->control_gfn), true, &mfn);
+	if (err)
+		return err;
+	*ret_control = (void *)((uint8_t *)mfn_to_ptr(mfn) + op->offset);
+	return 0;
+}
+
+static void unpin(const void *p)
+{
+	page_put(ptr_to_mfn(p));
+}
+
+int evtchn_fifo_init_control(struct domain *d, struct evtchn_init_control *op)
+{
+	struct vcpu *v = domain_vcpu(d, op->vcpu);
+	struct evtchn_fifo *fifo = d->evtchn.fifo;
+	struct evtchn_fifo_vcpu *fv;
+	int err;
+
+	if (!v)
+		return -XEN_ENOENT;
+	if (v->fifo)
+		return -XEN_EINVAL;
+	fv = mem_alloc(sizeof(*fv));
+	if (!fv)
+		return -XEN_ENOMEM;
+	err = pin_control_block(d, op, &fv->control);
+	if (err)
+		goto free_fv;
+	if (!fifo) {
+		fifo = mem_alloc(sizeof(*fifo));
+		err = -XEN_ENOMEM;
+		if (!fifo)
+			goto unpin_control;
+		spinlock_init(&fifo->lock, LOCK_RANK_FIFO);
+	}
+	WRITE_ONCE(fv->control->ready, 0);
+	smp_wmb(); /* the block is complete before a sender on another CPU finds it */
+	WRITE_ONCE(v->fifo, fv);
+	if (!d->evtchn.fifo) {
+		__atomic_store_n(&d->evtchn.fifo, fifo, __ATOMIC_SEQ_CST);
+		smp_mb(); /* see evtchn_set_pending() */
+		adopt_two_level(d);
+	}
+	op->link_bits = EVTCHN_FIFO_LINK_BITS;
+	return 0;
+
+unpin_control:
+	unpin(fv->control);
+free_fv:
+	mem_free(fv, sizeof(*fv));
+	return err;
+}
+
+int evtchn_fifo_expand_array(struct domain *d, const struct evtchn_expand_array *op)
+{
+	struct evtchn_fifo *fifo = d->evtchn.fifo;
+	evtchn_port_t first;
+	mfn_t mfn;
+	int err;
+
+	if (!fifo)
+		return -XEN_EOPNOTSUPP;
+	if (fifo->nr_pages == MAX_ARRAY_PAGES ||
+	    fifo->nr_pages * WORDS_PER_PAGE > d->evtchn.max_port)
+		return -XEN_ENOSPC;
+	err = p2m_pin(d, GFN(op->array_gfn), true, &mfn);
+	if (err)
+		return err;
+	first = (evtchn_port_t)(fifo->nr_pages * WORDS_PER_PAGE);
+	__atomic_store_n(&fifo->array[fifo->nr_pages], mfn_to_ptr(mfn), __ATOMIC_SEQ_CST);
+	fifo->nr_pages++;
+	smp_mb(); /* see evtchn_fifo_set_pending() */
+
+	for (evtchn_port_t port = first; port < first + WORDS_PER_PAGE; port++) {
+		struct evtchn *chn = evtchn_find(d, port);
+
+		if (chn && __atomic_exchange_n(&chn->pending_early, false, __ATOMIC_SEQ_CST))
+			evtchn_fifo_set_pending(d, chn, port);
+	}
+	return 0;
+}
+
+void evtchn_fifo_fini(struct domain *d)
+{
+	struct evtchn_fifo *fifo = d->evtchn.fifo;
+
+	if (!fifo)
+		return;
+	d->evtchn.fifo = NULL;
+	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+		struct vcpu *v = domain_vcpu(d, i);
+
+		if (!v || !v->fifo)
+			continue;
+		unpin(v->fifo->control);
+		mem_free(v->fifo, sizeof(*v->fifo));
+		v->fifo = NULL;
+	}
+	for (uint32_t i = 0; i < fifo->nr_pages; i++)
+		unpin(fifo->array[i]);
+	mem_free(fifo, sizeof(*fifo));
+}
