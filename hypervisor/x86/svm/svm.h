@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of x86/svm share. */
+#ifndef LODGE_X86_SVM_H
+#define LODGE_X86_SVM_H
+
+#include "x86/svm/vmcb.h"
+
+struct vm_regs;
+
+struct svm_cpu {
+	uint64_t
+		generation; /* CPU number in bits 63:48; a vCPU with another one needs a new ASID */
+	uint32_t next_asid;
+	mpa_t host_save; /* page where VMRUN keeps our state */
+};
+
+struct svm_vcpu {
+	struct vmcb *vmcb;
+	mpa_t vmcb_pa;
+	uint64_t generation; /* svm_cpu's when our ASID was given out; 0: we have none */
+};
+
+/* True where the CPU can; logs why not. Part of vm_init(). */
+must_check bool svm_probe(void);
+
+/* vmrun.S. Enters the guest and returns at its exit; interrupts of ours stay pending until the caller
+ * opens a window. The guarded variant adds what CPUs with speculation controls need: it loads the
+ * guest's SPEC_CTRL and refills the return stack buffer after the exit. */
+void svm_enter(struct vm_regs *regs, mpa_t vmcb);
+void svm_enter_guarded(struct vm_regs *regs, mpa_t vmcb);
+
+/* npt.c: the table's last five members. */
+must_check int npt_init(struct domain *d);
+void npt_fini(struct domain *d);
+must_check int npt_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
+void npt_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
+void *npt_pointer(const struct domain *d, gfn_t gfn, bool for_write);
+
+extern const struct vm_ops svm_ops;
+
+#endif
