@@ -49,7 +49,7 @@ struct insn_len_entry { /* x86/vm/insn-len.c */
 /* The virtual local APIC, x86/vm/vlapic.c. Embedded because every upcall passes through it.
  * Only the vCPU itself changes what has no other remark; others post through irr, tmr and attention. */
 struct vlapic {
-	uint32_t attention; /* VLAPIC_ATT_*: atomic; zero: nothing to deliver */
+	uint32_t attention; /* VLAPIC_ATT_*: atomic */
 	uint8_t tpr;
 	bool enabled;          /* by APIC_BASE and by the spurious vector register */
 	uint8_t nr_in_service; /* ISR as a stack: what is accepted always outranks what is served */
@@ -67,7 +67,9 @@ struct vlapic {
 		struct spinlock lock;         /* all of this, and the timer queue's view of it */
 		struct timer timer;           /* runs on any CPU */
 		uint64_t start_ns, period_ns; /* of the current count; period 0: not counting */
-		uint32_t initial_count, divide;
+		uint64_t tsc_deadline;        /* guest TSC; 0: not armed */
+		uint32_t initial_count;
+		uint8_t divide_config, divide;
 	} timer;
 };
 

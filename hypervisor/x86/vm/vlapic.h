@@ -2,10 +2,11 @@
 /*
  * The virtual local APIC of a vCPU: xAPIC page and x2APIC MSRs, interprocessor interrupts, timer.
  * State is struct vlapic in arch-types.h. Only the vCPU itself works on its registers; everybody
- * else posts: IRR bits, and attention bits that tell the entry path to look. There is no lock but the
- * timer's.
+ * else posts: IRR bits, and attention bits for NMI, INIT and SIPI. Whoever posts sets VM_WORK_EVENT; so
+ * does what makes a vector deliverable that was not (EOI, a lower task priority). There is no lock but
+ * the timer's.
  *
- * What the entry path does with it, in this order (x86/vm/run.c):
+ * What the entry path does on VM_WORK_EVENT, in this order:
  *	if (vlapic_attention(v) & VLAPIC_ATT_RESET) and !vlapic_do_reset(v): do not enter;
  *	if (… & VLAPIC_ATT_NMI) and the guest takes NMIs: vlapic_take_nmi(v), inject;
  *	vector = vlapic_pending_vector(v); if (vector >= 0): if the guest takes interrupts
@@ -20,22 +21,21 @@
 
 #define VLAPIC_BASE 0xfee00000u /* where the page is; guests cannot move it */
 
-#define VLAPIC_ATT_IRR   0x0fu /* one bit for each word of irr that is not zero */
-#define VLAPIC_ATT_NMI   0x10u
-#define VLAPIC_ATT_INIT  0x20u
-#define VLAPIC_ATT_SIPI  0x40u
+#define VLAPIC_ATT_NMI   0x1u /* bits of vlapic.attention */
+#define VLAPIC_ATT_INIT  0x2u
+#define VLAPIC_ATT_SIPI  0x4u
 #define VLAPIC_ATT_RESET (VLAPIC_ATT_INIT | VLAPIC_ATT_SIPI)
 
 struct mmio_ops;
 
 /* An interrupt message, as an IO-APIC entry, an MSI or an ICR write describes it. */
 struct vlapic_msg {
-	uint32_t dest;    /* APIC id or logical mask */
-	uint8_t vector;   /* ignored for NMI and INIT */
-	uint8_t mode;     /* VLAPIC_MODE_* */
-	bool logical;     /* dest is a mask of logical ids */
-	bool level;       /* EOI is to be broadcast to the IO-APICs */
-	bool wide_dest;   /* dest has 32 bits (x2APIC ICR), else 8 and 0xff means all */
+	uint32_t dest;  /* APIC id or logical mask */
+	uint8_t vector; /* ignored for NMI and INIT */
+	uint8_t mode;   /* VLAPIC_MODE_* */
+	bool logical;   /* dest is a mask of logical ids */
+	bool level;     /* EOI is to be broadcast to the IO-APICs */
+	bool wide_dest; /* dest has 32 bits (x2APIC ICR), else 8 and 0xff means all */
 };
 
 #define VLAPIC_MODE_FIXED  0u
@@ -61,28 +61,28 @@ struct vcpu *vlapic_deliver(struct domain *d, const struct vlapic_msg *msg);
 /* The vCPU that would get it when there is exactly one; NULL otherwise. */
 struct vcpu *vlapic_find_target(struct domain *d, const struct vlapic_msg *msg);
 
-static inline uint32_t vlapic_attention(const struct vcpu *v)
-{
-	return READ_ONCE(v->arch.vlapic.attention);
-}
-
 int vlapic_highest_deliverable(const struct vcpu *v);
 
 /* The highest vector that TPR and what is in service let through; -1: none. */
 static inline int vlapic_pending_vector(const struct vcpu *v)
 {
-	if (likely(!(vlapic_attention(v) & VLAPIC_ATT_IRR)))
+	const uint64_t *irr = v->arch.vlapic.irr;
+
+	if (likely(!(READ_ONCE(irr[0]) | READ_ONCE(irr[1]) | READ_ONCE(irr[2]) |
+		     READ_ONCE(irr[3]))))
 		return -1;
 	return vlapic_highest_deliverable(v);
+}
+
+static inline uint32_t vlapic_attention(const struct vcpu *v)
+{
+	return READ_ONCE(v->arch.vlapic.attention);
 }
 
 /* True when HLT must end: an interrupt that the APIC would deliver, an NMI, an INIT or a SIPI. */
 static inline bool vlapic_has_work(const struct vcpu *v)
 {
-	uint32_t attention = vlapic_attention(v);
-
-	return attention &&
-	       ((attention & ~VLAPIC_ATT_IRR) || vlapic_highest_deliverable(v) >= 0);
+	return vlapic_attention(v) || vlapic_pending_vector(v) >= 0;
 }
 
 /* From requested to in service; vector is what vlapic_pending_vector() returned just now. */
@@ -103,10 +103,7 @@ static inline uint8_t vlapic_get_tpr(const struct vcpu *v)
 	return v->arch.vlapic.tpr;
 }
 
-static inline void vlapic_set_tpr(struct vcpu *v, uint8_t tpr)
-{
-	v->arch.vlapic.tpr = tpr;
-}
+void vlapic_set_tpr(struct vcpu *v, uint8_t tpr);
 
 /* MSR 0x1b, 0x6e0 and 0x800 … 0x8ff. -EINVAL: the access takes #GP(0). */
 must_check int vlapic_msr_read(struct vcpu *v, uint32_t msr, uint64_t *ret_value);
