@@ -51,6 +51,10 @@ must_check int p2m_map(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
 /* Removes the 4K mapping at gfn (splitting what is larger) and returns what was there; no device and
  * no vCPU can reach it when the call returns. Counts are the caller's. -ENOENT on a hole. */
 must_check int p2m_unmap(struct domain *d, gfn_t gfn, struct p2m_entry *ret_old);
+/* As p2m_unmap, but several may share one p2m_flush() over the frames they span. Until then the old
+ * page can still be reached, so its count must not be dropped. */
+must_check int p2m_unmap_unflushed(struct domain *d, gfn_t gfn, struct p2m_entry *ret_old);
+void p2m_flush(struct domain *d, gfn_t first, uint64_t nr_pages, bool devices_too);
 /* Same for a whole block that was mapped as one. */
 must_check int p2m_unmap_block(struct domain *d, gfn_t gfn, unsigned order,
 			       struct p2m_entry *ret_old);
