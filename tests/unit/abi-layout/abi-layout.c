@@ -21,6 +21,7 @@ static void compare(const struct row *ours, const struct row *theirs, size_t lea
 		printf("%s: ours %lld, public %lld\n", ours[nr].name, (long long)ours[nr].value,
 		       (long long)theirs[nr].value);
 	}
+	fflush(stdout); /* a test that fails ends without */
 	ck_assert_str_eq(theirs[nr].name, "");
 	ck_assert_uint_ge(nr, least); /* the list was not lost on the way */
 	ck_assert_uint_eq(nr_bad, 0);

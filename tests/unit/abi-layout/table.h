@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-struct row {
+struct row { /* laid out alike by both compilers */
 	char name[88];
-	int64_t value;
+	int64_t value __attribute__((aligned(8)));
 };
 
 #define ROW(name, value) { name, (int64_t)(value) },
