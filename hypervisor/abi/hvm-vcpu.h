@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The start state of a vCPU that VCPUOP_initialise brings up.
  *
@@ -29,12 +28,36 @@ struct vcpu_hvm_x86_32 {
 };
 
 ABI_SIZE(struct vcpu_hvm_x86_32, 120);
+ABI_OFFSET(struct vcpu_hvm_x86_32, eax, 0);
+ABI_OFFSET(struct vcpu_hvm_x86_32, ecx, 4);
+ABI_OFFSET(struct vcpu_hvm_x86_32, edx, 8);
+ABI_OFFSET(struct vcpu_hvm_x86_32, ebx, 12);
+ABI_OFFSET(struct vcpu_hvm_x86_32, esp, 16);
+ABI_OFFSET(struct vcpu_hvm_x86_32, ebp, 20);
+ABI_OFFSET(struct vcpu_hvm_x86_32, esi, 24);
+ABI_OFFSET(struct vcpu_hvm_x86_32, edi, 28);
 ABI_OFFSET(struct vcpu_hvm_x86_32, eip, 32);
+ABI_OFFSET(struct vcpu_hvm_x86_32, eflags, 36);
 ABI_OFFSET(struct vcpu_hvm_x86_32, cr0, 40);
+ABI_OFFSET(struct vcpu_hvm_x86_32, cr3, 44);
+ABI_OFFSET(struct vcpu_hvm_x86_32, cr4, 48);
+ABI_OFFSET(struct vcpu_hvm_x86_32, pad1, 52);
 ABI_OFFSET(struct vcpu_hvm_x86_32, efer, 56);
 ABI_OFFSET(struct vcpu_hvm_x86_32, cs_base, 64);
+ABI_OFFSET(struct vcpu_hvm_x86_32, ds_base, 68);
+ABI_OFFSET(struct vcpu_hvm_x86_32, ss_base, 72);
+ABI_OFFSET(struct vcpu_hvm_x86_32, es_base, 76);
+ABI_OFFSET(struct vcpu_hvm_x86_32, tr_base, 80);
 ABI_OFFSET(struct vcpu_hvm_x86_32, cs_limit, 84);
+ABI_OFFSET(struct vcpu_hvm_x86_32, ds_limit, 88);
+ABI_OFFSET(struct vcpu_hvm_x86_32, ss_limit, 92);
+ABI_OFFSET(struct vcpu_hvm_x86_32, es_limit, 96);
+ABI_OFFSET(struct vcpu_hvm_x86_32, tr_limit, 100);
 ABI_OFFSET(struct vcpu_hvm_x86_32, cs_ar, 104);
+ABI_OFFSET(struct vcpu_hvm_x86_32, ds_ar, 106);
+ABI_OFFSET(struct vcpu_hvm_x86_32, ss_ar, 108);
+ABI_OFFSET(struct vcpu_hvm_x86_32, es_ar, 110);
+ABI_OFFSET(struct vcpu_hvm_x86_32, tr_ar, 112);
 ABI_OFFSET(struct vcpu_hvm_x86_32, pad2, 114);
 
 struct vcpu_hvm_x86_64 {
@@ -48,8 +71,19 @@ struct vcpu_hvm_x86_64 {
 };
 
 ABI_SIZE(struct vcpu_hvm_x86_64, 112);
+ABI_OFFSET(struct vcpu_hvm_x86_64, rax, 0);
+ABI_OFFSET(struct vcpu_hvm_x86_64, rcx, 8);
+ABI_OFFSET(struct vcpu_hvm_x86_64, rdx, 16);
+ABI_OFFSET(struct vcpu_hvm_x86_64, rbx, 24);
+ABI_OFFSET(struct vcpu_hvm_x86_64, rsp, 32);
+ABI_OFFSET(struct vcpu_hvm_x86_64, rbp, 40);
+ABI_OFFSET(struct vcpu_hvm_x86_64, rsi, 48);
+ABI_OFFSET(struct vcpu_hvm_x86_64, rdi, 56);
 ABI_OFFSET(struct vcpu_hvm_x86_64, rip, 64);
+ABI_OFFSET(struct vcpu_hvm_x86_64, rflags, 72);
 ABI_OFFSET(struct vcpu_hvm_x86_64, cr0, 80);
+ABI_OFFSET(struct vcpu_hvm_x86_64, cr3, 88);
+ABI_OFFSET(struct vcpu_hvm_x86_64, cr4, 96);
 ABI_OFFSET(struct vcpu_hvm_x86_64, efer, 104);
 
 struct vcpu_hvm_context {
@@ -63,6 +97,7 @@ struct vcpu_hvm_context {
 
 ABI_SIZE(struct vcpu_hvm_context, 128);
 ABI_OFFSET(struct vcpu_hvm_context, mode, 0);
+ABI_OFFSET(struct vcpu_hvm_context, pad, 4);
 ABI_OFFSET(struct vcpu_hvm_context, cpu_regs, 8);
 
 #endif /* LODGE_ABI_HVM_VCPU_H */
