@@ -405,14 +405,12 @@ WEAK void vcpu_unblock(struct vcpu *v, uint32_t why)
 
 WEAK void vcpu_pause(struct vcpu *v)
 {
-	v->pause_count++;
-	vcpu_block(v, VCPU_PAUSED);
+	v->blocked_by += VCPU_PAUSE_ONE;
 }
 
 WEAK void vcpu_unpause(struct vcpu *v)
 {
-	if (!--v->pause_count)
-		vcpu_unblock(v, VCPU_PAUSED);
+	v->blocked_by -= VCPU_PAUSE_ONE;
 }
 
 WEAK void vcpu_kick(struct vcpu *v)

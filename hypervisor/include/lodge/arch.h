@@ -23,7 +23,8 @@ must_check int arch_domain_init(struct domain *d);
 void arch_domain_fini(struct domain *d);
 must_check int arch_vcpu_init(struct vcpu *v);
 void arch_vcpu_fini(struct vcpu *v);
-/* Unloads prev's state from this CPU and loads next's; either may be NULL (idle). */
+/* Saves prev's state, so that any CPU may load it once this has returned, and loads next's; either may be
+ * NULL (idle). */
 void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next);
 /* upcall_pending went from 0 to 1: have v's upcall injected, the way the guest chose. */
 void arch_vcpu_upcall(struct vcpu *v);
@@ -39,10 +40,12 @@ must_check int arch_vcpu_initialise(struct vcpu *v, guest_ptr_t context);
 must_check int arch_vcpu_send_nmi(struct vcpu *v);
 
 /* Physmap tables. Called with p2m.lock held. */
-must_check int arch_p2m_init(struct domain *d);
+must_check int arch_p2m_init(struct domain *d); /* sets d->p2m.max_gfn */
 void arch_p2m_fini(struct domain *d);
 /* Writes one leaf of e->order (P2M_HOLE clears it), splitting a larger one and making tables as
- * needed. Does not flush. -ENOMEM. */
+ * needed, counted in d->p2m.nr_table_pages. Nothing is mapped in a block that becomes a leaf. Does not
+ * flush. -ENOMEM without memory or beyond d->p2m.max_table_pages; nothing has changed then. Clearing a
+ * whole leaf cannot fail. */
 must_check int arch_p2m_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
 /* kind is P2M_HOLE or a first guess: P2M_GRANT for a grant mapping, else P2M_RAM; p2m.c refines it.
  * For a hole, order says how large the hole's table slot is. */

@@ -7,6 +7,7 @@
 #include "arch-types.h"
 #include "lib/heap.h"
 #include "lodge/spinlock.h"
+#include "lodge/trace.h"
 #include "lodge/types.h"
 
 #define MAX_CPUS 256u
@@ -15,8 +16,7 @@ struct vcpu;
 
 /* Work to do before the next VM entry. Set by anyone, atomically; cleared by the CPU itself. */
 #define CPU_PENDING_RESCHED 0x1u /* pick again who runs */
-#define CPU_PENDING_TIMER   0x2u /* the head of the timer queue may be due */
-#define CPU_PENDING_CALL    0x4u /* a function sent by cpu_call() waits */
+#define CPU_PENDING_TIMER   0x2u /* a timer or the slice may be due, or has changed */
 
 struct cpu {
 	uint32_t id;          /* dense, boot CPU is 0 */
@@ -27,10 +27,13 @@ struct cpu {
 
 	struct {
 		struct spinlock lock;
-		struct heap queue;     /* runnable vCPUs by virtual run time; lock */
-		unsigned nr_runnable;  /* lock; read without it as a hint by stealers */
-		uint64_t min_vruntime; /* lock */
-		uint64_t slice_end_ns; /* when the current vCPU's turn ends */
+		struct heap queue;     /* runnable vCPUs that wait, by virtual run time; lock */
+		unsigned nr_runnable;  /* how many those are; lock; a hint for others */
+		uint64_t load;         /* sum of their weights and current's; lock; a hint */
+		uint64_t min_vruntime; /* never goes back; lock */
+		uint64_t slice_end_ns; /* when the current turn ends; TIME_NEVER: nobody waits;
+					* lock; the CPU itself reads it without */
+		uint64_t balance_ns;   /* when to look for a CPU with less load; lock */
 	} sched;
 
 	struct {
@@ -39,8 +42,12 @@ struct cpu {
 		uint64_t programmed_ns; /* what the hardware timer is set to; TIME_NEVER: off */
 	} timer;
 
+	struct trace_ring trace;
 	struct arch_cpu arch;
 };
+
+/* Core's part of a record that is zeroed but for its machine part. Before that CPU runs. */
+void cpu_init(struct cpu *c, uint32_t id);
 
 extern struct cpu *cpus[MAX_CPUS]; /* NULL where absent; filled before that CPU runs */
 extern unsigned nr_cpus;           /* CPUs online after boot; ids are 0 … nr_cpus - 1 */

@@ -7,16 +7,20 @@
 #define LODGE_DOMAIN_H
 
 #include "abi/hvm.h"
+#include "abi/memory.h"
 #include "abi/xen.h"
 #include "arch-types.h"
 #include "lodge/evtchn.h"
 #include "lodge/gnttab.h"
 #include "lodge/p2m.h"
 #include "lodge/spinlock.h"
+#include "lodge/timer.h"
 #include "lodge/types.h"
 
 #define MAX_VCPUS   128u
 #define MAX_DOMAINS 4096u /* ids 0 … MAX_DOMAINS - 1 */
+
+#define DOMAIN_WATCHDOGS 2u
 
 struct vcpu;
 
@@ -47,9 +51,22 @@ struct domain {
 	struct evtchn_table evtchn;
 	struct grant_table grant;
 
-	uint64_t log_window_ns; /* rate limit of guest_log() */
+	struct domain_watchdog { /* SCHEDOP_watchdog: core/sched-op.c */
+		struct timer timer;
+		struct domain *domain;
+		bool active; /* lock */
+	} watchdog[DOMAIN_WATCHDOGS];
+
+	uint64_t log_window_ns; /* rate limit of guest_log(); console lock */
 	uint32_t log_count;
-	char crash_reason[96]; /* why it crashed, for the administrator */
+	char crash_reason[96]; /* why it crashed, for the administrator; lock */
+
+	struct xen_e820_entry *e820; /* what XENMEM_memory_map tells; lock */
+	uint32_t nr_e820;            /* lock */
+
+	uint32_t
+		teardown_step; /* how far domain_destroy() got; its caller, alone by teardown_busy */
+	bool teardown_busy;    /* lock */
 
 	struct arch_domain arch;
 };
@@ -68,12 +85,24 @@ struct domain_config {
 
 /* Creates a paused domain without memory. -EEXIST, -ENOMEM, -EINVAL. */
 must_check int domain_create(domid_t id, const struct domain_config *cfg, struct domain **ret_d);
-/* Starts (or goes on with) taking it apart: -EAGAIN when preempted, 0 once nothing is left but the
- * structure, which the last domain_put() frees. */
+/* Starts (or goes on with) taking it apart: -EAGAIN when preempted or when another CPU is at it, 0 once
+ * nothing is left but the structure, which the last domain_put() frees. -EPERM for the service VM. The
+ * caller holds a count of its own, from domain_get(), and is none of d's vCPUs. */
 must_check int domain_destroy(struct domain *d);
+
+#define MAX_E820_ENTRIES 128u
+/* What XENMEM_memory_map tells the guest. -E2BIG, -ENOMEM. */
+must_check int domain_set_memory_map(struct domain *d, const struct xen_e820_entry *entries,
+				     uint32_t nr);
+/* Writes UTC at system time 0 into shared info. */
+void domain_update_wall_clock(struct domain *d);
+/* Rearranges shared info for a kernel of the other width. d->lock is held. */
+void domain_set_layout(struct domain *d, bool compat);
 
 /* By id. NULL when there is none. */
 must_check struct domain *domain_lookup(domid_t id);
+/* The domain whose pages carry this id. Takes no count: each page it owns keeps the structure. */
+must_check struct domain *domain_of_page(domid_t owner);
 /* By an id that a guest gave: resolves DOMID_SELF, and lets only the privileged name another.
  * -ESRCH, -EPERM. */
 must_check int domain_get(struct vcpu *caller, domid_t id, struct domain **ret_d);
@@ -89,8 +118,17 @@ static inline void domain_ref(struct domain *d)
 
 must_check struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when out of range */
 
-void domain_pause(struct domain *d); /* counts; returns once no vCPU runs */
-void domain_unpause(struct domain *d);
+/* Counts; returns once no vCPU of d runs, so never call it from one of them. */
+void domain_pause(struct domain *d);
+void domain_unpause(struct domain *d); /* nothing happens to a domain that is not paused */
+
+/* The wall clock in shared info (core/time-info.c): when the page or its layout is new to the guest, and
+ * for all domains when the machine's clock was set. */
+void domain_update_wallclock(struct domain *d);
+void domain_update_all_wallclocks(void);
+
+void domain_watchdog_init(struct domain *d);
+void domain_watchdog_fini(struct domain *d); /* none fires any more; accepts a zeroed domain */
 
 /* The guest asked to stop (SHUTDOWN_*). For the service VM this ends or restarts the machine. */
 void domain_shutdown(struct domain *d, uint8_t reason);

@@ -12,4 +12,8 @@ struct vcpu;
 must_check int copy_from_guest(struct vcpu *v, void *to, guest_ptr_t from, size_t bytes);
 must_check int copy_to_guest(struct vcpu *v, guest_ptr_t to, const void *from, size_t bytes);
 
+/* The frame that the guest's page tables show at a linear address, for areas that are pinned once.
+ * -EFAULT where there is none, or no right to write and for_write is set. */
+must_check int guest_translate(struct vcpu *v, guest_ptr_t at, bool for_write, gfn_t *ret_gfn);
+
 #endif

@@ -1,7 +1,9 @@
 /* Who runs where: proportional share by weight, one queue for each CPU ordered by virtual run time,
  * wake-up preemption, stealing by idle CPUs, hard affinity. All policy is in core/sched.c; callers
  * see only what is here, so that caps, reservations, groups and pools can join behind it.
- * Locking: cpu->sched.lock of the CPU that v->cpu names; v->cpu changes only with both locks held. */
+ * Locking: a vCPU's scheduling state has the lock of the CPU that v->cpu names. v->cpu changes under
+ * that lock and only while v is neither queued nor running, so two run queues are never locked at once.
+ * docs/scheduler.md explains the policy. */
 #ifndef LODGE_SCHED_H
 #define LODGE_SCHED_H
 
@@ -20,10 +22,14 @@ struct vcpu;
 struct sched_vcpu { /* embedded in struct vcpu; the CPU's sched.lock */
 	struct heap_node node;
 	uint64_t vruntime;     /* ns of CPU time, scaled by 256 / weight */
-	uint64_t run_start_ns; /* when it got the CPU */
+	uint64_t run_start_ns; /* its running is in vruntime up to then */
+	uint64_t placed_ns;    /* when it came to its CPU */
+	uint64_t scale;        /* 256 / weight as a fixed-point number */
 	uint32_t weight;
-	bool queued;  /* in its CPU's queue */
-	bool running; /* is some CPU's current */
+	bool queued;   /* in its CPU's queue */
+	bool running;  /* is its CPU's current, or not saved yet: cleared without the lock */
+	bool floating; /* between two CPUs: vruntime is the distance to min_vruntime */
+	bool yielded;  /* since it was picked */
 	bitmap_word_t affinity[BITMAP_WORDS(MAX_CPUS)];
 };
 
@@ -41,10 +47,17 @@ void sched_wait_stopped(struct vcpu *v);
 /* The current vCPU steps behind its equals. */
 void sched_yield(struct vcpu *v);
 
+/* Some CPU runs v, or has not saved its state yet. */
+bool sched_is_running(const struct vcpu *v);
+
 /* Picks who runs next on this CPU and loads it (arch_vcpu_switch); c->current is NULL for idle. */
 void sched_run(struct cpu *c);
 
-must_check int sched_set_weight(struct vcpu *v, uint32_t weight);
+/* Where v's time went, until now. */
+void sched_get_runstate(struct vcpu *v, struct vcpu_runstate_info *ret_info);
+
+must_check int sched_set_weight(struct vcpu *v, uint32_t weight); /* -EINVAL: out of range */
+/* MAX_CPUS bits; -EINVAL unless at least one of them is a CPU that exists. */
 must_check int sched_set_affinity(struct vcpu *v, const bitmap_word_t *cpus_allowed);
 
 #endif

@@ -19,6 +19,7 @@ struct timer {
 	bool queued;
 };
 
+void timer_cpu_init(struct cpu *c);
 void timer_init(struct timer *t, timer_fn *fn);
 /* (Re)starts t on this CPU. A deadline in the past fires at the next cpu_do_pending(). */
 void timer_set(struct timer *t, uint64_t deadline_ns);

@@ -50,6 +50,12 @@ static inline void cpu_relax(void)
 	__asm__ volatile("pause" ::: "memory");
 }
 
+/* Something that counts up all the time, for trace records. */
+static inline uint64_t arch_cycles(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
 /* Clamps an index that was already checked against its bound, so that speculation past the check
  * cannot use it: index < bound ? index : 0, without a branch. */
 static inline uint64_t index_clamp(uint64_t index, uint64_t bound)
