@@ -45,12 +45,12 @@ int gnttab_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack_fra
 /* The lock is held. */
 static int add_frame(struct grant_table *t)
 {
-	mfn_t mfn = page_alloc(ORDER_4K, NODE_ANY, PAGE_ALLOC_ZERO);
+	mfn_t mfn = page_alloc_shared();
 	struct active_grant *active = mem_alloc(ACTIVE_BLOCK_BYTES);
 
 	if (mfn_is_none(mfn) || !active) {
 		if (!mfn_is_none(mfn))
-			page_free(mfn, ORDER_4K);
+			page_put(mfn);
 		mem_free(active, ACTIVE_BLOCK_BYTES);
 		return -XEN_ENOMEM;
 	}
@@ -380,7 +380,7 @@ void gnttab_fini(struct domain *d)
 		mem_free(t->maptrack[i], PAGE_SIZE);
 	mem_free(t->maptrack, t->max_maptrack_frames * sizeof(t->maptrack[0]));
 	for (uint32_t i = 0; i < t->nr_frames; i++) {
-		page_free(ptr_to_mfn(t->frame[i]), ORDER_4K);
+		page_put(ptr_to_mfn(t->frame[i]));
 		mem_free(t->active[i], ACTIVE_BLOCK_BYTES);
 	}
 	mem_free(t->frame, t->max_frames * sizeof(t->frame[0]));

@@ -208,6 +208,15 @@ WEAK mfn_t page_alloc(unsigned order, unsigned node, unsigned flags)
 	return MFN_NONE;
 }
 
+WEAK mfn_t page_alloc_shared(void)
+{
+	mfn_t mfn = page_alloc(0, NODE_ANY, PAGE_ALLOC_ZERO);
+
+	if (!mfn_is_none(mfn))
+		mfn_to_page(mfn)->owner = PAGE_OWNER_SHARED;
+	return mfn;
+}
+
 WEAK void page_free(mfn_t mfn, unsigned order)
 {
 	for (uint64_t i = mfn.n; i < mfn.n + (1ull << order); i++) {
@@ -253,7 +262,7 @@ WEAK void page_put(mfn_t mfn)
 		panic("put of page %#lx without a count", (unsigned long)mfn.n);
 	if (--p->count)
 		return;
-	d = domain_lookup(p->owner);
+	d = domain_of_page(p->owner);
 	if (d)
 		d->nr_pages--;
 	page_free(mfn, 0);
@@ -277,8 +286,7 @@ struct domain *fake_domain(domid_t id, bool privileged, unsigned nr_vcpus)
 	d->nr_vcpus = nr_vcpus;
 	d->vcpu = calloc(nr_vcpus + 1, sizeof(*d->vcpu));
 	ck_assert_ptr_nonnull(d->vcpu);
-	d->shared_info = mfn_to_ptr(page_alloc(0, NODE_ANY, PAGE_ALLOC_ZERO));
-	mfn_to_page(ptr_to_mfn(d->shared_info))->owner = PAGE_OWNER_SHARED;
+	d->shared_info = mfn_to_ptr(page_alloc_shared());
 	d->shared_info_gfn = GFN_NONE;
 	spinlock_init(&d->lock, LOCK_RANK_DOMAIN);
 	spinlock_init(&d->p2m.lock, LOCK_RANK_P2M);
@@ -309,6 +317,14 @@ WEAK struct domain *domain_lookup(domid_t id)
 			return domains[i];
 		}
 	}
+	return NULL;
+}
+
+WEAK struct domain *domain_of_page(domid_t owner)
+{
+	for (size_t i = 0; i < nr_domains; i++)
+		if (domains[i]->id == owner)
+			return domains[i];
 	return NULL;
 }
 
@@ -365,6 +381,21 @@ WEAK void domain_crash(struct domain *d, const char *fmt, ...)
 	vsnprintf(d->crash_reason, sizeof(d->crash_reason), fmt, ap);
 	va_end(ap);
 	domain_shutdown(d, SHUTDOWN_crash);
+}
+
+WEAK void domain_update_wallclock(struct domain *d)
+{
+	d->shared_info->wc_version += 2;
+}
+
+WEAK void domain_watchdog_init(struct domain *d)
+{
+	(void)d;
+}
+
+WEAK void domain_watchdog_fini(struct domain *d)
+{
+	(void)d;
 }
 
 /* vcpu.h */
@@ -508,13 +539,16 @@ WEAK int gnttab_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrac
 
 WEAK int gnttab_teardown(struct domain *d)
 {
-	for (uint32_t i = 0; d->grant.frame && i < d->grant.nr_frames; i++)
-		page_free(ptr_to_mfn(d->grant.frame[i]), 0);
-	if (d->grant.frame)
-		mem_free(d->grant.frame, sizeof(*d->grant.frame) * fake_frame_limit);
-	d->grant.frame = NULL;
-	d->grant.nr_frames = 0;
+	(void)d;
 	return 0;
+}
+
+WEAK void gnttab_fini(struct domain *d)
+{
+	for (uint32_t i = 0; i < d->grant.nr_frames; i++)
+		page_put(ptr_to_mfn(d->grant.frame[i]));
+	mem_free(d->grant.frame, sizeof(*d->grant.frame) * fake_frame_limit);
+	mem_free(d->grant.frame_gfn, sizeof(*d->grant.frame_gfn) * fake_frame_limit);
 }
 
 WEAK int gnttab_get_frame(struct domain *d, uint32_t idx, mfn_t *ret_mfn)
@@ -523,15 +557,17 @@ WEAK int gnttab_get_frame(struct domain *d, uint32_t idx, mfn_t *ret_mfn)
 		return -XEN_EINVAL;
 	if (!d->grant.frame)
 		d->grant.frame = mem_alloc(sizeof(*d->grant.frame) * fake_frame_limit);
-	if (!d->grant.frame)
+	if (!d->grant.frame_gfn)
+		d->grant.frame_gfn = mem_alloc(sizeof(*d->grant.frame_gfn) * fake_frame_limit);
+	if (!d->grant.frame || !d->grant.frame_gfn)
 		return -XEN_ENOMEM;
 	while (d->grant.nr_frames <= idx) {
-		mfn_t mfn = page_alloc(0, NODE_ANY, PAGE_ALLOC_ZERO);
+		mfn_t mfn = page_alloc_shared();
 
 		if (mfn_is_none(mfn))
 			return -XEN_ENOMEM;
-		mfn_to_page(mfn)->owner = PAGE_OWNER_SHARED;
-		d->grant.frame[d->grant.nr_frames++] = mfn_to_ptr(mfn);
+		d->grant.frame[d->grant.nr_frames] = mfn_to_ptr(mfn);
+		d->grant.frame_gfn[d->grant.nr_frames++] = GFN_NONE;
 	}
 	*ret_mfn = ptr_to_mfn(d->grant.frame[idx]);
 	return 0;

@@ -64,9 +64,8 @@ struct domain {
 	struct xen_e820_entry *e820; /* what XENMEM_memory_map tells; lock */
 	uint32_t nr_e820;            /* lock */
 
-	uint32_t
-		teardown_step; /* how far domain_destroy() got; its caller, alone by teardown_busy */
-	bool teardown_busy;    /* lock */
+	uint32_t teardown_step; /* how far domain_destroy() got; whoever set teardown_busy */
+	bool teardown_busy;     /* lock */
 
 	struct arch_domain arch;
 };
@@ -94,8 +93,6 @@ must_check int domain_destroy(struct domain *d);
 /* What XENMEM_memory_map tells the guest. -E2BIG, -ENOMEM. */
 must_check int domain_set_memory_map(struct domain *d, const struct xen_e820_entry *entries,
 				     uint32_t nr);
-/* Writes UTC at system time 0 into shared info. */
-void domain_update_wall_clock(struct domain *d);
 /* Rearranges shared info for a kernel of the other width. d->lock is held. */
 void domain_set_layout(struct domain *d, bool compat);
 

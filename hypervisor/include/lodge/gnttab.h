@@ -22,7 +22,7 @@ struct grant_table {
 	struct spinlock lock;
 	uint32_t nr_frames, max_frames; /* lock */
 	struct grant_entry_v1 **frame;  /* hypervisor pages shown to the guest; set once */
-	gfn_t *frame_gfn;             /* where the guest placed them; GFN_NONE: nowhere. p2m lock */
+	gfn_t *frame_gfn;             /* where the guest placed them; GFN_NONE: nowhere. d->lock */
 	struct active_grant **active; /* one block for each frame */
 	struct maptrack **maptrack;   /* pages of records, by handle; NULL until the first */
 	uint32_t nr_maptrack_frames, max_maptrack_frames;

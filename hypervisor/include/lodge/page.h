@@ -24,16 +24,19 @@ struct page {
 		struct {
 			uint32_t count;
 			uint16_t owner; /* a domid_t below DOMID_FIRST_RESERVED, or PAGE_OWNER_* */
-			uint8_t order;  /* of the free block that starts here */
-			uint8_t flags;  /* PAGE_DIRTY */
+			uint8_t order; /* of the free block that starts here; alloc.c: size class */
+			uint8_t flags; /* PAGE_DIRTY, and the node above PAGE_NODE_SHIFT: constant */
 		};
 		uint64_t word; /* owner and count change together */
 	};
-	uint32_t next, prev; /* free list links, as frame numbers */
+	uint32_t next,
+		prev; /* list links as frame numbers: of free blocks, or of alloc.c's pages */
 };
 _Static_assert(sizeof(struct page) == 16, "0.4 % of the machine");
 
-#define PAGE_DIRTY 0x1u /* free, but not scrubbed yet */
+#define PAGE_DIRTY      0x1u /* first page of a free block that is not scrubbed yet */
+#define PAGE_NODE_SHIFT 4
+#define MAX_NODES       16u
 
 extern struct page *page_table_base; /* indexed by frame number */
 extern uint64_t nr_page_records;
@@ -50,17 +53,25 @@ void page_add_range(mfn_t first, uint64_t nr_pages, unsigned node);
 
 #define PAGE_ALLOC_ZERO     0x1u /* contents are zero (scrubbed pages cost nothing) */
 #define PAGE_ALLOC_BELOW_4G 0x2u
+#define PAGE_ALLOC_DIRTY    0x4u /* page_alloc_domain: what was there before may be seen */
+#define PAGE_ALLOC_NODE(n)  (((n) + 1u) << 8) /* page_alloc_domain: preferred node */
 #define NODE_ANY            0xffu
 
 /* Hypervisor pages, naturally aligned block of 2^order; MFN_NONE when there are none. */
 must_check mfn_t page_alloc(unsigned order, unsigned node, unsigned flags);
 void page_free(mfn_t mfn, unsigned order);
 
-/* A block for domain d, count 1 on each page, contents zero. Accounts to d->nr_pages and fails with
- * -ENOMEM beyond d->max_pages or without memory. The caller puts it into d's physmap. */
+/* One zeroed page of the hypervisor's to be shown to guests: owner PAGE_OWNER_SHARED, count 1. Each
+ * mapping counts; the last page_put() frees it. */
+must_check mfn_t page_alloc_shared(void);
+
+/* A block for domain d, count 1 on each page, contents zero unless PAGE_ALLOC_DIRTY. Accounts to
+ * d->nr_pages and fails with -ENOMEM beyond d->max_pages or without memory. The caller puts it into
+ * d's physmap, or gives it back page by page with page_put(). */
 must_check int page_alloc_domain(struct domain *d, unsigned order, unsigned flags, mfn_t *ret_mfn);
 
-/* Takes one more count if the page exists and `owner` owns it; false otherwise. */
+/* Takes one more count if the page exists and `owner` (a domain, or PAGE_OWNER_SHARED) owns it; false
+ * otherwise. */
 must_check bool page_get(mfn_t mfn, uint16_t owner);
 /* Drops a count; the last one frees the page and takes it off its owner's account. */
 void page_put(mfn_t mfn);

@@ -8,29 +8,33 @@
 #include "lodge/types.h"
 
 enum lock_rank {
-	LOCK_RANK_DOMAIN_LIST, /* the table of domains; ranks are taken in this order, top first */
-	LOCK_RANK_DOMAIN,      /* life cycle of one domain: pause, shutdown, parameters */
-	LOCK_RANK_DEVICE,      /* virtual PCI, virtual IO-APIC: may bind interrupts and map BARs */
-	LOCK_RANK_GRANT,       /* grant table of one domain; two: grant_lock_pair() */
-	LOCK_RANK_P2M,         /* physmap of one domain */
-	LOCK_RANK_IOMMU,       /* command queue of one IOMMU */
-	LOCK_RANK_EVTCHN,      /* event channels of one domain; two: evtchn_lock_pair() */
-	LOCK_RANK_FIFO,        /* the FIFO event queues of one domain */
-	LOCK_RANK_REGIONS,     /* which ports and pages of a domain are emulated, and by whom */
-	LOCK_RANK_IRQ,         /* host interrupt descriptors */
-	LOCK_RANK_IOAPIC,      /* index register of one IO-APIC */
-	LOCK_RANK_VLAPIC,      /* timer and mode of one local APIC */
-	LOCK_RANK_SCHED,       /* run queue of one CPU; two: lower CPU number first */
-	LOCK_RANK_TIMER,       /* timer queue of one CPU */
+	LOCK_RANK_DOMAIN,  /* life cycle of one domain; ranks are taken in this order, top first */
+	LOCK_RANK_DEVICE,  /* virtual PCI, virtual IO-APIC: may bind interrupts and map BARs */
+	LOCK_RANK_GRANT,   /* grant table of one domain; two: grant_lock_pair() */
+	LOCK_RANK_P2M,     /* physmap of one domain */
+	LOCK_RANK_IOMMU,   /* command queue of one IOMMU */
+	LOCK_RANK_EVTCHN,  /* event channels of one domain; two: evtchn_lock_pair() */
+	LOCK_RANK_FIFO,    /* the FIFO event queues of one domain */
+	LOCK_RANK_REGIONS, /* which ports and pages of a domain are emulated, and by whom */
+	LOCK_RANK_IRQ,     /* host interrupt descriptors */
+	LOCK_RANK_IOAPIC,  /* index register of one IO-APIC */
+	LOCK_RANK_VLAPIC,  /* timer and mode of one local APIC */
+	LOCK_RANK_SCHED,   /* run queue of one CPU; two: lower CPU number first */
+	LOCK_RANK_TIMER,   /* timer queue of one CPU */
+	LOCK_RANK_DOMAIN_LIST, /* the table of domains: lookups are possible nearly everywhere */
 	LOCK_RANK_HEAP,        /* page allocator */
 	LOCK_RANK_CONSOLE,     /* leaf: any code may print */
 };
 
 struct spinlock {
-	uint16_t next, serving;
+	union {
+		struct {
+			uint16_t next, serving; /* tickets */
+		};
+		uint32_t word; /* both at once, for spin_trylock() */
+	};
 #if LODGE_DEBUG
 	uint8_t rank;
-	bool nests;      /* the second of an ordered pair may have the same rank */
 	uint32_t holder; /* CPU number + 1 */
 #endif
 };
@@ -43,7 +47,7 @@ struct spinlock {
 #else
 #define SPINLOCK(lock_rank) \
 	{                   \
-		0           \
+		.word = 0   \
 	}
 #endif
 
@@ -53,6 +57,6 @@ void spin_lock(struct spinlock *l);
 void spin_lock_nested(struct spinlock *l);
 must_check bool spin_trylock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
-bool spin_is_locked(const struct spinlock *l);
+bool spin_is_locked(const struct spinlock *l); /* by anyone: for assertions */
 
 #endif
