@@ -1,10 +1,13 @@
 /* printf for a buffer: one pass over the format, one conversion at a time. */
 #include "lib/format.h"
 
+/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): it cannot follow a va_list into a structure */
+
 struct out {
 	char *buf;
 	size_t size;
-	size_t len; /* of the whole text, even where it no longer fits */
+	size_t len;   /* of the whole text, even where it no longer fits */
+	va_list args; /* what is still to be printed */
 };
 
 struct spec {
@@ -77,32 +80,32 @@ static void out_number(struct out *o, const struct spec *sp, uint64_t value, uns
 	out_padded(o, sp, prefix, zeros, body + DIGITS_MAX - len, len);
 }
 
-static uint64_t cut_to_length(uint64_t value, unsigned int bits)
+/* An integer argument, cut to its length: sign-extended or zero-extended from there. */
+static uint64_t take_integer(struct out *o, const struct spec *sp, bool is_signed)
 {
-	return bits < 64 ? value & (BIT64(bits) - 1) : value;
+	unsigned int unused = 64 - sp->int_bits;
+	uint64_t value =
+		sp->int_bits == 64 ? va_arg(o->args, uint64_t) : va_arg(o->args, unsigned int);
+
+	value <<= unused;
+	return is_signed ? (uint64_t)((int64_t)value >> unused) : value >> unused;
 }
 
-/* va_list is passed by pointer, so that what is taken here is taken for the caller too. */
-static void out_signed(struct out *o, const struct spec *sp, va_list *args)
+static void out_signed(struct out *o, const struct spec *sp)
 {
-	int64_t value = sp->int_bits == 64 ? va_arg(*args, int64_t) : va_arg(*args, int);
+	int64_t value = (int64_t)take_integer(o, sp, true);
 
-	if (sp->int_bits == 8)
-		value = (int8_t)value;
-	else if (sp->int_bits == 16)
-		value = (int16_t)value;
 	if (value < 0)
 		out_number(o, sp, -(uint64_t)value, 10, "-");
 	else
 		out_number(o, sp, (uint64_t)value, 10, sp->plus ? "+" : sp->space ? " " : "");
 }
 
-static void out_unsigned(struct out *o, const struct spec *sp, va_list *args)
+static void out_unsigned(struct out *o, const struct spec *sp)
 {
-	uint64_t value = sp->int_bits == 64 ? va_arg(*args, uint64_t) : va_arg(*args, unsigned int);
+	uint64_t value = take_integer(o, sp, false);
 	const char *prefix = "";
 
-	value = cut_to_length(value, sp->int_bits);
 	if (sp->alt && value && sp->conversion != 'u')
 		prefix = sp->conversion == 'X' ? "0X" : "0x";
 	out_number(o, sp, value, sp->conversion == 'u' ? 10 : 16, prefix);
@@ -145,12 +148,12 @@ static const char *parse_flags(const char *p, struct spec *sp)
 }
 
 /* A number of the format itself, or the next argument for '*'. */
-static const char *parse_count(const char *p, va_list *args, int64_t *ret_count)
+static const char *parse_count(const char *p, struct out *o, int64_t *ret_count)
 {
 	int64_t count = 0;
 
 	if (*p == '*') {
-		*ret_count = va_arg(*args, int);
+		*ret_count = va_arg(o->args, int);
 		return p + 1;
 	}
 	for (; *p >= '0' && *p <= '9'; p++)
@@ -159,16 +162,16 @@ static const char *parse_count(const char *p, va_list *args, int64_t *ret_count)
 	return p;
 }
 
-static const char *parse_size(const char *p, struct spec *sp, va_list *args)
+static const char *parse_size(const char *p, struct out *o, struct spec *sp)
 {
 	int64_t count;
 
-	p = parse_count(p, args, &count);
+	p = parse_count(p, o, &count);
 	if (count < 0)
 		sp->left = true;
 	sp->width = (size_t)(count < 0 ? -count : count);
 	if (*p == '.') {
-		p = parse_count(p + 1, args, &count);
+		p = parse_count(p + 1, o, &count);
 		sp->has_precision = count >= 0; /* a negative one counts as none */
 		sp->precision = sp->has_precision ? (size_t)count : 0;
 	}
@@ -196,29 +199,29 @@ static const char *parse_length(const char *p, struct spec *sp)
 }
 
 /* Prints one argument; false if the conversion is unknown, and then nothing was taken. */
-static bool out_argument(struct out *o, struct spec *sp, va_list *args)
+static bool out_argument(struct out *o, struct spec *sp)
 {
 	char c;
 
 	switch (sp->conversion) {
 	case 'd':
 	case 'i':
-		out_signed(o, sp, args);
+		out_signed(o, sp);
 		return true;
 	case 'u':
 	case 'x':
 	case 'X':
-		out_unsigned(o, sp, args);
+		out_unsigned(o, sp);
 		return true;
 	case 'p':
 		sp->alt = true;
-		out_number(o, sp, (uintptr_t)va_arg(*args, void *), 16, "0x");
+		out_number(o, sp, (uintptr_t)va_arg(o->args, void *), 16, "0x");
 		return true;
 	case 's':
-		out_string(o, sp, va_arg(*args, const char *));
+		out_string(o, sp, va_arg(o->args, const char *));
 		return true;
 	case 'c':
-		c = (char)va_arg(*args, int);
+		c = (char)va_arg(o->args, int);
 		out_padded(o, sp, "", 0, &c, 1);
 		return true;
 	case '%':
@@ -230,16 +233,16 @@ static bool out_argument(struct out *o, struct spec *sp, va_list *args)
 }
 
 /* p is just behind the '%'; the result is just behind the conversion. */
-static const char *out_conversion(struct out *o, const char *p, va_list *args)
+static const char *out_conversion(struct out *o, const char *p)
 {
 	const char *begin = p;
 	struct spec sp = { 0 };
 
 	p = parse_flags(p, &sp);
-	p = parse_size(p, &sp, args);
+	p = parse_size(p, o, &sp);
 	p = parse_length(p, &sp);
 	sp.conversion = *p;
-	if (!out_argument(o, &sp, args)) {
+	if (!out_argument(o, &sp)) {
 		out_char(o, '%');
 		return begin;
 	}
@@ -249,18 +252,17 @@ static const char *out_conversion(struct out *o, const char *p, va_list *args)
 size_t vformat(char *buf, size_t size, const char *fmt, va_list args)
 {
 	struct out o = { .buf = buf, .size = size };
-	va_list rest;
 
-	va_copy(rest, args);
+	va_copy(o.args, args);
 	while (*fmt) {
 		char c = *fmt++;
 
 		if (c == '%')
-			fmt = out_conversion(&o, fmt, &rest);
+			fmt = out_conversion(&o, fmt);
 		else
 			out_char(&o, c);
 	}
-	va_end(rest);
+	va_end(o.args);
 	if (size)
 		buf[MIN(o.len, size - 1)] = '\0';
 	return o.len;
@@ -276,3 +278,5 @@ size_t format(char *buf, size_t size, const char *fmt, ...)
 	va_end(args);
 	return len;
 }
+
+/* NOLINTEND(clang-analyzer-valist.Uninitialized) */

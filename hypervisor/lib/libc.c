@@ -78,7 +78,7 @@ void *memmove(void *to, const void *from, size_t size)
 void *memset(void *to, int byte, size_t size)
 {
 	unsigned char *t = to;
-	uint64_t pattern = (unsigned char)byte * UINT64_C(0x0101010101010101);
+	uint64_t pattern = UINT64_C(0x0101010101010101) * (uint64_t)(unsigned char)byte;
 	size_t words = size / 8;
 
 	if (size < 8) {

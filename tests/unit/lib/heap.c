@@ -3,7 +3,7 @@
 
 #include "unit.h"
 
-#define NR 500
+#define NR 500u
 
 struct item {
 	struct heap_node node;
@@ -33,13 +33,13 @@ static void setup(void)
 {
 	heap_init(&h, item_before);
 	nr_compares = 0;
-	for (int i = 0; i < NR; i++)
+	for (unsigned int i = 0; i < NR; i++)
 		items[i] = (struct item){ .key = next_random() % (NR / 2) };
 }
 
 static void insert_all(void)
 {
-	for (int i = 0; i < NR; i++)
+	for (unsigned int i = 0; i < NR; i++)
 		heap_insert(&h, &items[i].node);
 }
 
@@ -88,7 +88,7 @@ START_TEST(the_minimum_is_right_after_every_insert)
 {
 	unsigned int least = UINT32_MAX;
 
-	for (int i = 0; i < NR; i++) {
+	for (unsigned int i = 0; i < NR; i++) {
 		heap_insert(&h, &items[i].node);
 		least = MIN(least, items[i].key);
 		ck_assert_uint_eq(heap_entry(heap_min(&h), struct item, node)->key, least);
@@ -103,7 +103,7 @@ START_TEST(any_node_can_be_removed)
 	insert_all();
 	heap_remove(&h, heap_pop(&h) ? heap_min(&h) : NULL);
 	left -= 2;
-	for (int i = 0; i < NR; i++) {
+	for (unsigned int i = 0; i < NR; i++) {
 		if (heap_node_is_linked(&items[i].node) && next_random() % 2) {
 			heap_remove(&h, &items[i].node);
 			left--;
@@ -127,7 +127,7 @@ START_TEST(random_operations_agree_with_a_sorted_model)
 		}
 		if (step % 16)
 			continue;
-		for (int n = 0; n < NR; n++) {
+		for (unsigned int n = 0; n < NR; n++) {
 			if (heap_node_is_linked(&items[n].node))
 				least = MIN(least, items[n].key);
 		}
@@ -162,13 +162,13 @@ START_TEST(inserting_and_popping_n_nodes_compares_order_n_log_n_times)
 	insert_all();
 	ck_assert_uint_lt(nr_compares, NR);
 	drain_in_order();
-	ck_assert_uint_lt(nr_compares, 3 * NR * 9); /* log2(500) is just under 9 */
+	ck_assert_uint_lt(nr_compares, 3 * 9ul * NR); /* log2(500) is just under 9 */
 }
 END_TEST
 
 START_TEST(equal_nodes_all_leave)
 {
-	for (int i = 0; i < NR; i++)
+	for (unsigned int i = 0; i < NR; i++)
 		items[i].key = 7;
 	insert_all();
 	ck_assert_uint_eq(drain_in_order(), NR);
