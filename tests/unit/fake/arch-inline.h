@@ -36,7 +36,7 @@ static inline struct cpu *this_cpu(void)
 #define smp_rmb()        __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_wmb()        __atomic_thread_fence(__ATOMIC_RELEASE)
 #define READ_ONCE(x)     (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 
 void cpu_relax(void); /* panics after many calls: nobody else runs who could end the wait */
 
