@@ -7,7 +7,20 @@
 #ifndef LODGE_X86_VM_SERVICE_VM_H
 #define LODGE_X86_VM_SERVICE_VM_H
 
+#include "lodge/types.h"
+
+struct domain;
+
 /* Sets `service_vm`: paused once, ready to be started with domain_unpause(). Boot CPU, once. */
 void service_vm_create(void);
+
+/* The service VM touched an address where nothing is mapped. True when a device may be there: it is
+ * mapped now, one to one, and the access is to be tried again. */
+must_check bool service_vm_map_device(struct domain *d, gpa_t gpa);
+/* Maps [start, start + bytes) one to one where it is neither RAM nor private to the hypervisor, and
+ * leaves alone what is mapped already. -ENOMEM. */
+must_check int service_vm_map_identity(struct domain *d, uint64_t start, uint64_t bytes);
+/* Takes such mappings away again; what is something else by now stays. */
+void service_vm_unmap_identity(struct domain *d, uint64_t start, uint64_t bytes);
 
 #endif

@@ -12,7 +12,13 @@
 
 struct domain;
 
-/* Scans all buses, maps the BARs that are on, attaches the devices to the IOMMU. -ENOMEM. */
+/* Scans the machine's buses. Boot CPU, once, before the service VM's memory is planned. */
+void vpci_scan(void);
+/* The lowest address at or above `from` that a memory BAR covers; UINT64_MAX: none. */
+uint64_t vpci_next_bar(uint64_t from);
+
+/* Gives d all devices: registers their ports and windows, maps the BARs that are on, attaches them to
+ * d's IOMMU tables. -ENOMEM. */
 must_check int vpci_create(struct domain *d);
 
 #endif

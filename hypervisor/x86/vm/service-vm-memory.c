@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The service VM's memory. Its map is the machine's, so that its firmware tables, its reserved regions
+ * and its devices are where they are; the RAM beyond what it gets shows as unusable, so that neither
+ * BARs nor scratch space go there. RAM is RAM of its own at another machine address; everything else is
+ * mapped one to one, except registers that the hypervisor keeps (private-mmio.h).
+ *
+ * Locking: the p2m's own. Populating happens before the service VM runs.
+ */
+#include "x86/vm/service-vm-internal.h"
+
+#include "abi/errno.h"
+#include "lib/string.h"
+#include "lodge/arch.h"
+#include "lodge/log.h"
+#include "lodge/p2m.h"
+#include "lodge/page.h"
+#include "x86/boot-info.h"
+#include "x86/cpu.h"
+#include "x86/private-mmio.h"
+#include "x86/vm/vpci.h"
+
+#define MIB         0x100000ull
+#define FOUR_GIB    0x100000000ull
+#define SCRATCH_MIN (256 * MIB)
+
+/* Reserved ranges that are longer are address space, not firmware: left to service_vm_map_device(). */
+#define MAX_EAGER_BYTES (1024 * MIB)
+
+/* Pages of usable RAM, even if only in part. */
+static bool is_host_ram(uint64_t start, uint64_t bytes)
+{
+	for (unsigned i = 0; i < boot_info.nr_ranges; i++) {
+		const struct memory_range *r = &boot_info.range[i];
+
+		if (r->type == MEMORY_USABLE && start < align_up(r->base + r->bytes, PAGE_SIZE) &&
+		    align_down(r->base, PAGE_SIZE) < start + bytes)
+			return true;
+	}
+	return false;
+}
+
+static void add_entry(struct service_vm_map *map, uint64_t addr, uint64_t bytes, uint32_t type)
+{
+	if (!bytes)
+		return;
+	if (map->nr == ARRAY_SIZE(map->entry))
+		boot_fail("the machine's memory map has too many entries for the service VM (%zu)",
+			  ARRAY_SIZE(map->entry));
+	map->entry[map->nr++] =
+		(struct hvm_memmap_table_entry){ .addr = addr, .size = bytes, .type = type };
+}
+
+/* The part of a range that is RAM for the service VM, in whole pages above the first MiB. */
+static void add_ram(struct service_vm_map *map, const struct memory_range *r, uint64_t *left)
+{
+	uint64_t start = r->base, end = r->base + r->bytes, take;
+
+	if (start >= MIB) {
+		start = align_up(start, PAGE_SIZE);
+		end = align_down(end, PAGE_SIZE);
+	}
+	if (start >= end)
+		return;
+	take = MIN(end - start, *left);
+	*left -= take;
+	add_entry(map, start, take, XEN_HVM_MEMMAP_TYPE_RAM);
+	add_entry(map, start + take, end - start - take, XEN_HVM_MEMMAP_TYPE_UNUSABLE);
+}
+
+/* Cuts the ACPI tables' pages off the highest RAM below 4 GiB. */
+static uint64_t plan_acpi(struct service_vm_map *map)
+{
+	struct hvm_memmap_table_entry *best = NULL;
+	uint64_t at;
+
+	for (unsigned i = 0; i < map->nr; i++) {
+		struct hvm_memmap_table_entry *e = &map->entry[i];
+
+		if (e->type == XEN_HVM_MEMMAP_TYPE_RAM && e->addr >= MIB && e->addr < FOUR_GIB &&
+		    e->size > SERVICE_VM_ACPI_BYTES)
+			best = e;
+	}
+	if (!best || best->addr + best->size > FOUR_GIB)
+		boot_fail("the service VM has no memory below 4 GiB for its ACPI tables");
+	best->size -= SERVICE_VM_ACPI_BYTES;
+	at = best->addr + best->size;
+	add_entry(map, at, SERVICE_VM_ACPI_BYTES, XEN_HVM_MEMMAP_TYPE_ACPI);
+	return at;
+}
+
+/* The end of the address space from `start` that neither the map nor a BAR uses. */
+static uint64_t hole_end(const struct service_vm_map *map, uint64_t start)
+{
+	uint64_t end = MIN(vpci_next_bar(start), FOUR_GIB - 64 * MIB);
+
+	for (unsigned i = 0; i < map->nr; i++)
+		if (map->entry[i].addr + map->entry[i].size > start)
+			end = MIN(end, MAX(map->entry[i].addr, start));
+	return align_down(end, PAGE_SIZE);
+}
+
+/* Linux puts the addresses at which it maps grants into the first free gap of the address space that is
+ * large enough, but looks at reserved regions only afterwards, and then at the larger side of what
+ * is left. With nothing in its way that is the side above 4 GiB, where devices with 32-bit DMA cannot
+ * reach. A page that is marked at the end of a hole below 4 GiB ends the gap there. */
+static void plan_scratch(struct service_vm_map *map)
+{
+	uint64_t best_start = 0, best_end = 0;
+
+	for (unsigned i = 0; i < map->nr; i++) {
+		uint64_t start = align_up(map->entry[i].addr + map->entry[i].size, PAGE_SIZE);
+		uint64_t end = start < MIB || start >= FOUR_GIB ? start : hole_end(map, start);
+
+		if (end > start && end - start > best_end - best_start &&
+		    best_end - best_start < SCRATCH_MIN) {
+			best_start = start;
+			best_end = end;
+		}
+	}
+	if (best_end - best_start > SCRATCH_MIN)
+		add_entry(map, best_end - PAGE_SIZE, PAGE_SIZE, XEN_HVM_MEMMAP_TYPE_UNUSABLE);
+}
+
+void service_vm_plan_memory(uint64_t bytes, struct service_vm_map *ret_map, uint64_t *ret_acpi)
+{
+	uint64_t left = align_down(bytes, PAGE_SIZE);
+
+	ret_map->nr = 0;
+	for (unsigned i = 0; i < boot_info.nr_ranges; i++) {
+		const struct memory_range *r = &boot_info.range[i];
+
+		if (r->type == MEMORY_USABLE)
+			add_ram(ret_map, r, &left);
+		else
+			add_entry(ret_map, r->base, r->bytes, r->type);
+	}
+	*ret_acpi = plan_acpi(ret_map);
+	plan_scratch(ret_map);
+}
+
+/* RAM. */
+
+static int try_populate(struct domain *d, uint64_t gfn, unsigned order)
+{
+	struct p2m_entry e = { .kind = P2M_RAM,
+			       .order = (uint8_t)order,
+			       .access = P2M_WRITE | P2M_EXEC | P2M_DMA };
+	int err = page_alloc_domain(d, order, 0, &e.mfn);
+
+	return err ? err : p2m_map(d, GFN(gfn), &e);
+}
+
+static unsigned largest_order(uint64_t frame, uint64_t end)
+{
+	if (cpu_has(CPU_1G_PAGES) && is_aligned(frame, BIT64(ORDER_1G)) &&
+	    end - frame >= BIT64(ORDER_1G))
+		return ORDER_1G;
+	if (is_aligned(frame, BIT64(ORDER_2M)) && end - frame >= BIT64(ORDER_2M))
+		return ORDER_2M;
+	return ORDER_4K;
+}
+
+static unsigned smaller_order(unsigned order)
+{
+	return order == ORDER_1G ? ORDER_2M : ORDER_4K;
+}
+
+static void populate(struct domain *d, uint64_t gfn, uint64_t end)
+{
+	while (gfn < end) {
+		unsigned order = largest_order(gfn, end);
+
+		while (try_populate(d, gfn, order)) {
+			if (order == ORDER_4K)
+				boot_fail(
+					"no memory left for the service VM: give it less by dom0_mem=");
+			order = smaller_order(order);
+		}
+		gfn += BIT64(order);
+	}
+}
+
+/* The machine's own first MiB: the BIOS left words there that the service VM's kernel looks at. */
+static void copy_low_memory(struct domain *d, uint64_t start, uint64_t end)
+{
+	for (uint64_t a = start; a < end; a += PAGE_SIZE)
+		service_vm_write(d, a, mpa_to_ptr(MPA(a)), PAGE_SIZE);
+}
+
+void service_vm_populate(struct domain *d, const struct service_vm_map *map)
+{
+	for (unsigned i = 0; i < map->nr; i++) {
+		const struct hvm_memmap_table_entry *e = &map->entry[i];
+		uint64_t start = align_down(e->addr, PAGE_SIZE);
+		uint64_t end = align_up(e->addr + e->size, PAGE_SIZE);
+		bool is_own =
+			e->type == XEN_HVM_MEMMAP_TYPE_RAM ||
+			(e->type == XEN_HVM_MEMMAP_TYPE_ACPI && is_host_ram(start, PAGE_SIZE));
+
+		if (!is_own)
+			continue;
+		populate(d, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+		if (start < MIB)
+			copy_low_memory(d, start, end);
+	}
+	/* Second, because a page of which only a part is RAM is RAM. */
+	for (unsigned i = 0; i < map->nr; i++) {
+		const struct hvm_memmap_table_entry *e = &map->entry[i];
+
+		if (e->type != XEN_HVM_MEMMAP_TYPE_RAM && e->type != XEN_HVM_MEMMAP_TYPE_UNUSABLE &&
+		    e->size <= MAX_EAGER_BYTES && service_vm_map_identity(d, e->addr, e->size))
+			boot_fail("no memory for the service VM's page tables");
+	}
+	/* Video memory and option ROMs are in no machine's map. */
+	if (service_vm_map_identity(d, 0xa0000, MIB - 0xa0000))
+		boot_fail("no memory for the service VM's page tables");
+}
+
+void service_vm_write(struct domain *d, uint64_t gpa, const void *from, uint64_t bytes)
+{
+	const uint8_t *at = from;
+
+	while (bytes) {
+		struct p2m_entry e;
+		uint64_t inside, chunk;
+
+		p2m_lookup(d, GFN(gpa >> PAGE_SHIFT), &e);
+		if (e.kind != P2M_RAM)
+			panic("service VM: no RAM at %#" PRIx64, gpa);
+		/* e.mfn is the frame at gpa; the block around it is contiguous. */
+		inside = gpa & ((PAGE_SIZE << e.order) - 1);
+		chunk = MIN(bytes, (PAGE_SIZE << e.order) - inside);
+		memcpy((uint8_t *)mfn_to_ptr(e.mfn) + gpa % PAGE_SIZE, at, chunk);
+		gpa += chunk;
+		at += chunk;
+		bytes -= chunk;
+	}
+}
+
+/* Devices. */
+
+static bool may_be_device(uint64_t start, uint64_t bytes)
+{
+	return !is_host_ram(start, bytes) && !private_mmio_overlaps(MPA(start), bytes) &&
+	       start + bytes <= BIT64(host_cpu.phys_bits);
+}
+
+static int map_block(struct domain *d, uint64_t frame, unsigned order)
+{
+	struct p2m_entry e = { .mfn = MFN(frame),
+			       .kind = P2M_MMIO,
+			       .order = (uint8_t)order,
+			       .access = P2M_WRITE | P2M_EXEC | P2M_DMA };
+
+	if (!may_be_device(frame << PAGE_SHIFT, PAGE_SIZE << order))
+		return -XEN_EPERM;
+	return p2m_map(d, GFN(frame), &e);
+}
+
+int service_vm_map_identity(struct domain *d, uint64_t start, uint64_t bytes)
+{
+	uint64_t frame = start >> PAGE_SHIFT;
+	uint64_t end = align_up(start + bytes, PAGE_SIZE) >> PAGE_SHIFT;
+
+	while (frame < end) {
+		unsigned order = largest_order(frame, end);
+		int err = map_block(d, frame, order);
+
+		while (err && order != ORDER_4K) {
+			order = smaller_order(order);
+			err = map_block(d, frame, order);
+		}
+		if (err == -XEN_ENOMEM)
+			return err;
+		frame += BIT64(order);
+	}
+	return 0;
+}
+
+void service_vm_unmap_identity(struct domain *d, uint64_t start, uint64_t bytes)
+{
+	uint64_t end = align_up(start + bytes, PAGE_SIZE) >> PAGE_SHIFT;
+	struct p2m_entry e;
+
+	for (uint64_t frame = start >> PAGE_SHIFT; frame < end; frame++) {
+		p2m_lookup(d, GFN(frame), &e);
+		if (e.kind == P2M_MMIO && e.mfn.n == frame && p2m_unmap(d, GFN(frame), &e))
+			return;
+	}
+}
+
+bool service_vm_map_device(struct domain *d, gpa_t gpa)
+{
+	return d == service_vm && !map_block(d, gpa.a >> PAGE_SHIFT, ORDER_4K);
+}
