@@ -20,12 +20,8 @@ struct svm_vcpu {
 	uint64_t generation; /* svm_cpu's when our ASID was given out; 0: we have none */
 };
 
-/* True where the CPU can; logs why not. Part of vm_init(). */
-must_check bool svm_probe(void);
-
 /* vmrun.S. Enters the guest and returns at its exit; interrupts of ours stay pending until the caller
- * opens a window. The guarded variant adds what CPUs with speculation controls need: it loads the
- * guest's SPEC_CTRL and refills the return stack buffer after the exit. */
+ * opens a window. The guarded variant also takes from the return stack buffer what the guest left. */
 void svm_enter(struct vm_regs *regs, mpa_t vmcb);
 void svm_enter_guarded(struct vm_regs *regs, mpa_t vmcb);
 
@@ -35,7 +31,5 @@ void npt_fini(struct domain *d);
 must_check int npt_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
 void npt_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
 void *npt_pointer(const struct domain *d, gfn_t gfn, bool for_write);
-
-extern const struct vm_ops svm_ops;
 
 #endif
