@@ -12,12 +12,12 @@ enum lock_rank {
 	LOCK_RANK_DEVICE,  /* virtual PCI, virtual IO-APIC: may bind interrupts and map BARs */
 	LOCK_RANK_GRANT,   /* grant table of one domain; two: grant_lock_pair() */
 	LOCK_RANK_P2M,     /* physmap of one domain */
-	LOCK_RANK_IOMMU,   /* command queue of one IOMMU */
 	LOCK_RANK_EVTCHN,  /* event channels of one domain; two: evtchn_lock_pair() */
 	LOCK_RANK_FIFO,    /* the FIFO event queues of one domain */
 	LOCK_RANK_REGIONS, /* which ports and pages of a domain are emulated, and by whom */
 	LOCK_RANK_IRQ,     /* host interrupt descriptors */
-	LOCK_RANK_IOAPIC,  /* index register of one IO-APIC */
+	LOCK_RANK_IOAPIC,  /* index and data registers: an IO-APIC, PCI configuration */
+	LOCK_RANK_IOMMU,   /* command queue of one IOMMU: interrupts are remapped under IRQ */
 	LOCK_RANK_VLAPIC,  /* timer and mode of one local APIC */
 	LOCK_RANK_SCHED,   /* run queue of one CPU; two: lower CPU number first */
 	LOCK_RANK_TIMER,   /* timer queue of one CPU */
