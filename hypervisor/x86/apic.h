@@ -14,6 +14,7 @@ struct cpu;
 #define VECTOR_KICK         0xf1u /* leave guest mode or HLT and look at cpu->pending */
 #define VECTOR_CALL         0xf2u
 #define VECTOR_IOMMU        0xf3u
+#define VECTOR_SERIAL       0xf4u
 #define VECTOR_APIC_ERROR   0xfeu
 #define VECTOR_SPURIOUS     0xffu
 
@@ -27,7 +28,6 @@ uint32_t apic_read_id(void);
 void apic_eoi(void);
 void apic_send_ipi(const struct cpu *c, uint8_t vector);
 void apic_send_nmi(const struct cpu *c);
-void apic_send_nmi_others(void);
 void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, uint8_t page);
 

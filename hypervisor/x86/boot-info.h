@@ -22,7 +22,7 @@ struct memory_range {
 struct boot_module {
 	mpa_t base;
 	uint64_t bytes;
-	const char *cmdline; /* never NULL; GRUB leaves out the file name, other loaders do not */
+	const char *cmdline; /* never NULL; without the file's name */
 };
 
 struct boot_framebuffer { /* linear, 16 to 32 bits a pixel */

@@ -40,9 +40,8 @@ struct option {
 #define OPTION_PARSE(name, function) \
 	OPTION_DECLARE(function, name, OPTION_KIND_PARSE, NULL, function)
 
-/* Sets all options from the line, keeping problems for cmdline_report(). Cuts `line` into pieces:
- * what OPTION_STRING keeps points into it. */
-void cmdline_parse(char *line);
+/* Sets all options from (a copy of) the line, keeping problems for cmdline_report(). */
+void cmdline_parse(const char *line);
 /* One line for all unknown options, one for each value that makes no sense. */
 void cmdline_report(void);
 

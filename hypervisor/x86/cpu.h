@@ -86,8 +86,8 @@ static inline bool cpu_has(enum cpu_feature f)
 	return host_cpu.word[f / 32] & (1u << (f % 32));
 }
 
-void cpu_features_init(void); /* boot CPU, before paging_init() */
-void cpu_init(void);          /* each CPU: CR0, CR4, EFER, XCR0 */
+void cpu_features_init(void);  /* boot CPU, before paging_init() */
+void cpu_registers_init(void); /* each CPU: CR0, CR4, EFER, XCR0 */
 /* True if this CPU can do all that the boot CPU can and Lodge uses. */
 bool cpu_is_equal(void);
 

@@ -5,6 +5,7 @@
 
 #include "lodge/types.h"
 
+struct cpu;
 struct trap_frame;
 struct vcpu;
 
@@ -16,5 +17,9 @@ extern void (*panic_dump_vcpu)(struct vcpu *v);
 
 _Noreturn void panic_trap(struct trap_frame *f);
 void nmi_handle(struct trap_frame *f);
+/* The other CPUs halt, wherever they are. */
+void panic_stop_others(void);
+/* The watchdog found that CPU stuck: it dumps and panics, from where it is. */
+void panic_watchdog_expired(struct cpu *c);
 
 #endif

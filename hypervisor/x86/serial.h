@@ -11,9 +11,11 @@
 extern uint16_t serial_port; /* 0: there is none, or console= does not name it */
 extern uint32_t serial_gsi;  /* which the service VM must not have; UINT32_MAX: not by interrupt */
 
-void serial_init(void);            /* from com1= and console= */
-void serial_irq_init(void);        /* once IO-APIC and vectors work */
-void serial_poll(void);            /* moves characters both ways where there is no interrupt */
+void serial_init(void);     /* from com1= and console= */
+void serial_irq_init(void); /* once IO-APIC and vectors work */
+void serial_poll(void);     /* moves characters both ways where there is no interrupt */
+/* Without locks or buffering, after what is buffered: for dumps and panics. */
+void serial_write_now(const char *text, size_t bytes);
 void serial_set_synchronous(void); /* panic: waits for the line instead of buffering */
 
 #endif

@@ -9,6 +9,7 @@ struct cpu;
 
 /* The boot CPU's own record, before anything calls this_cpu(). */
 void smp_boot_cpu_init(void);
+void *smp_boot_cpu_stack(void); /* with a guard page; once the page allocator works */
 /* Moves the boot CPU to a stack with a guard page and calls fn there. */
 _Noreturn void smp_switch_stack(void *stack_top, void (*fn)(void));
 void smp_start_all(void);

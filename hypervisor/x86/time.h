@@ -17,7 +17,7 @@ extern uint64_t tsc_at_zero; /* TSC at system time 0 */
 extern uint64_t tsc_khz;
 
 /* The scale for a counter of that frequency. */
-struct tsc_scale tsc_scale_for(uint64_t khz);
+struct tsc_scale tsc_scale_for(uint64_t hz);
 
 void time_init(void);
 uint64_t ns_to_tsc(uint64_t ns);  /* a duration */

@@ -31,7 +31,7 @@ typedef void irq_fn(uint8_t vector);
 void irq_set_handler(uint8_t vector, irq_fn *fn);
 
 /* Allocates and fills c's descriptor tables; then, on the CPU itself, loads them. */
-void trap_cpu_prepare(struct cpu *c);
+must_check int trap_cpu_prepare(struct cpu *c); /* -ENOMEM */
 void trap_cpu_load(struct cpu *c);
 /* While a guest's TR is loaded there is no TSS of ours, hence no stack to switch to: a double fault
  * stays on the current one. Call with false before VMLOAD of guest state, true after ours is back. */

@@ -1,0 +1,151 @@
+/* See ioapic.h. */
+#include "x86/ioapic.h"
+#include "lodge/log.h"
+#include "lodge/spinlock.h"
+#include "x86/acpi.h"
+#include "x86/paging.h"
+
+#define REG_VERSION 0x01u
+#define REG_RTE     0x10u
+#define MAX_PINS    240u
+
+unsigned nr_ioapics;
+
+static struct ioapic {
+	struct ioapic_info info;
+	volatile uint32_t *index, *data; /* lock */
+	struct spinlock lock;
+} ioapics[ACPI_MAX_IOAPICS];
+
+static uint32_t read_register(struct ioapic *io, uint32_t reg)
+{
+	*io->index = reg;
+	return *io->data;
+}
+
+static void write_register(struct ioapic *io, uint32_t reg, uint32_t value)
+{
+	*io->index = reg;
+	*io->data = value;
+}
+
+const struct ioapic_info *ioapic_info(unsigned i)
+{
+	return &ioapics[i].info;
+}
+
+static struct ioapic *find(uint32_t gsi)
+{
+	for (unsigned i = 0; i < nr_ioapics; i++) {
+		struct ioapic *io = &ioapics[i];
+
+		if (gsi >= io->info.gsi_base && gsi - io->info.gsi_base < io->info.nr_pins)
+			return io;
+	}
+	return NULL;
+}
+
+bool ioapic_has_gsi(uint32_t gsi)
+{
+	return find(gsi) != NULL;
+}
+
+/* The index of the low half of a pin's entry. */
+static uint32_t rte_index(const struct ioapic *io, uint32_t gsi)
+{
+	return REG_RTE + 2 * (gsi - io->info.gsi_base);
+}
+
+uint64_t ioapic_read_rte(uint32_t gsi)
+{
+	struct ioapic *io = find(gsi);
+	uint64_t rte;
+
+	if (!io)
+		return IOAPIC_RTE_MASKED;
+	spin_lock(&io->lock);
+	rte = read_register(io, rte_index(io, gsi));
+	rte |= (uint64_t)read_register(io, rte_index(io, gsi) + 1) << 32;
+	spin_unlock(&io->lock);
+	return rte;
+}
+
+/* Lock held. Masks first when the upper half changes under an unmasked entry. */
+static void write_rte(struct ioapic *io, uint32_t gsi, uint64_t rte)
+{
+	uint32_t index = rte_index(io, gsi);
+
+	write_register(io, index, (uint32_t)(rte | IOAPIC_RTE_MASKED));
+	write_register(io, index + 1, (uint32_t)(rte >> 32));
+	if (!(rte & IOAPIC_RTE_MASKED))
+		write_register(io, index, (uint32_t)rte);
+}
+
+void ioapic_write_rte(uint32_t gsi, uint64_t rte)
+{
+	struct ioapic *io = find(gsi);
+
+	if (!io)
+		return;
+	spin_lock(&io->lock);
+	write_rte(io, gsi, rte);
+	spin_unlock(&io->lock);
+}
+
+static void change_low(uint32_t gsi, uint32_t clear, uint32_t set)
+{
+	struct ioapic *io = find(gsi);
+	uint32_t index;
+
+	if (!io)
+		return;
+	spin_lock(&io->lock);
+	index = rte_index(io, gsi);
+	write_register(io, index, (read_register(io, index) & ~clear) | set);
+	spin_unlock(&io->lock);
+}
+
+void ioapic_mask(uint32_t gsi)
+{
+	change_low(gsi, 0, (uint32_t)IOAPIC_RTE_MASKED);
+}
+
+void ioapic_unmask(uint32_t gsi)
+{
+	change_low(gsi, (uint32_t)IOAPIC_RTE_MASKED, 0);
+}
+
+static bool init_one(struct ioapic *io, const struct acpi_ioapic *from)
+{
+	uint8_t *page = map_mmio(from->base, 0x20);
+	uint32_t version;
+
+	spinlock_init(&io->lock, LOCK_RANK_IOAPIC);
+	io->index = (volatile uint32_t *)page;
+	io->data = (volatile uint32_t *)(page + 0x10);
+	version = read_register(io, REG_VERSION);
+	if (version == UINT32_MAX) {
+		log_warn("no IO-APIC at %#" PRIx64 ", where ACPI has one: ignored\n", from->base.a);
+		return false;
+	}
+	io->info = (struct ioapic_info){ .base = from->base,
+					 .id = from->id,
+					 .gsi_base = from->gsi_base,
+					 .nr_pins = MIN((version >> 16 & 0xff) + 1, MAX_PINS) };
+	return true;
+}
+
+void ioapic_init(void)
+{
+	for (unsigned i = 0; i < nr_acpi_ioapics; i++) {
+		struct ioapic *io = &ioapics[nr_ioapics];
+
+		if (!init_one(io, &acpi_ioapics[i]))
+			continue;
+		nr_ioapics++;
+		for (uint32_t pin = 0; pin < io->info.nr_pins; pin++)
+			write_rte(io, io->info.gsi_base + pin, IOAPIC_RTE_MASKED);
+	}
+	if (nr_ioapics == 0)
+		boot_fail("the machine has no IO-APIC, or its firmware hides it\n");
+}
