@@ -115,7 +115,8 @@ static inline void domain_ref(struct domain *d)
 
 must_check struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when out of range */
 
-/* Counts; returns once no vCPU of d runs, so never call it from one of them. */
+/* Counts; returns once no vCPU of d runs, so never call it from one of them. The caller sees to it that
+ * nobody destroys d meanwhile. */
 void domain_pause(struct domain *d);
 void domain_unpause(struct domain *d); /* nothing happens to a domain that is not paused */
 

@@ -1,0 +1,429 @@
+/* The page allocator: for each node, below and above 4 GiB, a buddy system of clean blocks and one of
+ * dirty blocks. A block is wholly clean or wholly dirty; two buddies join only when both are the same,
+ * so freed memory grows together again as it is scrubbed.
+ * Locking: node.lock (LOCK_RANK_HEAP) for lists and the words of free pages. The word of a page in use
+ * is changed by compare-and-swap, by whoever holds a count. */
+#include "lodge/page.h"
+
+#include "abi/errno.h"
+#include "lib/string.h"
+#include "lodge/arch.h"
+#include "lodge/domain.h"
+#include "lodge/log.h"
+#include "lodge/spinlock.h"
+
+#define MAX_ORDER       ORDER_1G
+#define NR_ORDERS       (MAX_ORDER + 1)
+#define FRAME_NONE      UINT32_MAX
+#define ORDER_INSIDE    0xffu /* a free page that is not the first of its block */
+#define FRAMES_BELOW_4G (1u << (32 - PAGE_SHIFT))
+#define COUNT_LIMIT     0x7fffffffu
+
+enum zone { ZONE_HIGH, ZONE_LOW, NR_ZONES }; /* in the order in which they are used */
+enum state { CLEAN, DIRTY, NR_STATES };
+
+struct free_lists {
+	uint32_t head[NR_ORDERS];
+	uint32_t orders; /* bit n: head[n] is not empty */
+};
+
+static struct node {
+	struct spinlock lock;
+	struct free_lists lists[NR_ZONES][NR_STATES];
+	uint64_t nr_total;
+	uint64_t nr_free;      /* blocks on their way through page_scrub_some() included */
+	uint32_t nr_scrubbing; /* such blocks: read without the lock */
+} nodes[MAX_NODES];
+
+static unsigned nr_nodes = 1;
+
+struct page *page_table_base;
+uint64_t nr_page_records;
+
+/* Words of the record ------------------------------------------------------------------------- */
+
+static uint64_t make_word(uint32_t count, uint16_t owner, unsigned order, unsigned flags)
+{
+	struct page p = {
+		.count = count, .owner = owner, .order = (uint8_t)order, .flags = (uint8_t)flags
+	};
+
+	return p.word;
+}
+
+/* One store, because page_get() may look at any record at any time. */
+static void set_word(struct page *p, uint32_t count, uint16_t owner, unsigned order, unsigned dirty)
+{
+	unsigned node = p->flags >> PAGE_NODE_SHIFT;
+
+	WRITE_ONCE(p->word, make_word(count, owner, order, node << PAGE_NODE_SHIFT | dirty));
+}
+
+static struct node *node_of(uint32_t frame)
+{
+	return &nodes[page_table_base[frame].flags >> PAGE_NODE_SHIFT];
+}
+
+static enum zone zone_of(uint32_t frame)
+{
+	return frame < FRAMES_BELOW_4G ? ZONE_LOW : ZONE_HIGH;
+}
+
+/* Free lists: the node's lock is held ------------------------------------------------------------ */
+
+static void insert_block(struct node *n, uint32_t frame, unsigned order, enum state s)
+{
+	struct free_lists *l = &n->lists[zone_of(frame)][s];
+	struct page *p = &page_table_base[frame];
+
+	set_word(p, 0, PAGE_OWNER_FREE, order, s == DIRTY ? PAGE_DIRTY : 0);
+	p->prev = FRAME_NONE;
+	p->next = l->orders & 1u << order ? l->head[order] : FRAME_NONE;
+	if (p->next != FRAME_NONE)
+		page_table_base[p->next].prev = frame;
+	l->head[order] = frame;
+	l->orders |= 1u << order;
+}
+
+static void remove_block(struct node *n, uint32_t frame, unsigned order, enum state s)
+{
+	struct free_lists *l = &n->lists[zone_of(frame)][s];
+	struct page *p = &page_table_base[frame];
+
+	if (p->prev != FRAME_NONE)
+		page_table_base[p->prev].next = p->next;
+	else
+		l->head[order] = p->next;
+	if (p->next != FRAME_NONE)
+		page_table_base[p->next].prev = p->prev;
+	if (l->head[order] == FRAME_NONE)
+		l->orders &= ~(1u << order);
+	set_word(p, 0, PAGE_OWNER_FREE, ORDER_INSIDE, 0);
+}
+
+/* All its pages but the first are marked ORDER_INSIDE. */
+static void free_block(struct node *n, uint32_t frame, unsigned order, enum state s)
+{
+	while (order < MAX_ORDER) {
+		uint32_t buddy = frame ^ 1u << order;
+		struct page *b = &page_table_base[buddy];
+		unsigned flags = (unsigned)(n - nodes) << PAGE_NODE_SHIFT;
+
+		if (buddy >= nr_page_records ||
+		    b->word != make_word(0, PAGE_OWNER_FREE, order,
+					 flags | (s == DIRTY ? PAGE_DIRTY : 0)))
+			break;
+		remove_block(n, buddy, order, s);
+		set_word(&page_table_base[MAX(frame, buddy)], 0, PAGE_OWNER_FREE, ORDER_INSIDE, 0);
+		frame = MIN(frame, buddy);
+		order++;
+	}
+	insert_block(n, frame, order, s);
+}
+
+/* A block of `order` out of one of `from`, the smallest there is, or FRAME_NONE. */
+static uint32_t take_block(struct node *n, enum zone z, enum state s, unsigned order, unsigned from)
+{
+	struct free_lists *l = &n->lists[z][s];
+	uint32_t fitting = l->orders & ~0u << from;
+	unsigned found;
+	uint32_t frame;
+
+	if (!fitting)
+		return FRAME_NONE;
+	found = (unsigned)__builtin_ctz(fitting);
+	frame = l->head[found];
+	remove_block(n, frame, found, s);
+	while (found > order) {
+		found--;
+		insert_block(n, frame + (1u << found), found, s);
+	}
+	return frame;
+}
+
+static uint32_t take_from_node(struct node *n, unsigned order, unsigned flags, bool want_clean,
+			       enum state *ret_state)
+{
+	enum state first = want_clean ? CLEAN : DIRTY;
+	uint32_t frame = FRAME_NONE;
+
+	spin_lock(&n->lock);
+	for (unsigned z = flags & PAGE_ALLOC_BELOW_4G ? ZONE_LOW : ZONE_HIGH;
+	     z < NR_ZONES && frame == FRAME_NONE; z++) {
+		*ret_state = first;
+		frame = take_block(n, z, first, order, order);
+		if (frame == FRAME_NONE) {
+			*ret_state = first == CLEAN ? DIRTY : CLEAN;
+			frame = take_block(n, z, *ret_state, order, order);
+		}
+	}
+	if (frame != FRAME_NONE)
+		n->nr_free -= 1ull << order;
+	spin_unlock(&n->lock);
+	return frame;
+}
+
+static bool is_scrubbing(void)
+{
+	for (unsigned i = 0; i < nr_nodes; i++)
+		if (READ_ONCE(nodes[i].nr_scrubbing))
+			return true;
+	return false;
+}
+
+/* Allocation -------------------------------------------------------------------------------------- */
+
+/* A block with all its pages given to owner. */
+static uint32_t take(unsigned order, unsigned node, unsigned flags, bool want_clean, uint16_t owner)
+{
+	unsigned preferred = node < nr_nodes ? node : 0;
+	enum state state = CLEAN;
+	uint32_t frame;
+	bool again;
+
+	if (order > MAX_ORDER)
+		return FRAME_NONE;
+	do {
+		again = is_scrubbing(); /* what is being scrubbed comes back in a moment */
+		frame = FRAME_NONE;
+		for (unsigned i = 0; i < nr_nodes && frame == FRAME_NONE; i++)
+			frame = take_from_node(&nodes[(preferred + i) % nr_nodes], order, flags,
+					       want_clean, &state);
+		if (frame == FRAME_NONE && again)
+			cpu_relax();
+	} while (frame == FRAME_NONE && again);
+	if (frame == FRAME_NONE)
+		return FRAME_NONE;
+	if (state == DIRTY && want_clean)
+		memset(mfn_to_ptr(MFN(frame)), 0, PAGE_SIZE << order);
+	for (uint32_t i = 0; i < 1u << order; i++)
+		set_word(&page_table_base[frame + i], 1, owner, 0, 0);
+	return frame;
+}
+
+mfn_t page_alloc(unsigned order, unsigned node, unsigned flags)
+{
+	uint32_t frame = take(order, node, flags, flags & PAGE_ALLOC_ZERO, PAGE_OWNER_SELF);
+
+	return frame == FRAME_NONE ? MFN_NONE : MFN(frame);
+}
+
+mfn_t page_alloc_shared(void)
+{
+	uint32_t frame = take(ORDER_4K, NODE_ANY, 0, true, PAGE_OWNER_SHARED);
+
+	return frame == FRAME_NONE ? MFN_NONE : MFN(frame);
+}
+
+/* The pages are in no list and nobody counts them. */
+static void give_back(uint32_t frame, unsigned order)
+{
+	struct node *n = node_of(frame);
+
+	for (uint32_t i = 0; i < 1u << order; i++)
+		set_word(&page_table_base[frame + i], 0, PAGE_OWNER_FREE, ORDER_INSIDE, 0);
+	spin_lock(&n->lock);
+	free_block(n, frame, order, DIRTY);
+	n->nr_free += 1ull << order;
+	spin_unlock(&n->lock);
+}
+
+void page_free(mfn_t mfn, unsigned order)
+{
+	const struct page *p = mfn_to_page(mfn);
+
+	BUG_ON(!p || p->owner != PAGE_OWNER_SELF);
+	give_back((uint32_t)mfn.n, order);
+}
+
+/* A domain's pages together hold one count of its structure, so that domain_of_page() needs none. */
+static bool account(struct domain *d, uint64_t nr)
+{
+	uint64_t old = READ_ONCE(d->nr_pages);
+
+	do {
+		if (nr > d->max_pages || old > d->max_pages - nr)
+			return false;
+	} while (!__atomic_compare_exchange_n(&d->nr_pages, &old, old + nr, true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	if (!old)
+		domain_ref(d);
+	return true;
+}
+
+static void unaccount(struct domain *d, uint64_t nr)
+{
+	if (!__atomic_sub_fetch(&d->nr_pages, nr, __ATOMIC_RELAXED))
+		domain_put(d);
+}
+
+int page_alloc_domain(struct domain *d, unsigned order, unsigned flags, mfn_t *ret_mfn)
+{
+	unsigned node = flags >> 8 ? (flags >> 8) - 1 : NODE_ANY;
+	uint32_t frame;
+
+	if (order > MAX_ORDER || !account(d, 1ull << order))
+		return -XEN_ENOMEM;
+	frame = take(order, node, flags, !(flags & PAGE_ALLOC_DIRTY), d->id);
+	if (frame == FRAME_NONE) {
+		unaccount(d, 1ull << order);
+		return -XEN_ENOMEM;
+	}
+	*ret_mfn = MFN(frame);
+	return 0;
+}
+
+/* Counts ------------------------------------------------------------------------------------------ */
+
+bool page_get(mfn_t mfn, uint16_t owner)
+{
+	struct page *p = mfn_to_page(mfn);
+	uint64_t old;
+
+	if (!p)
+		return false;
+	old = READ_ONCE(p->word);
+	do {
+		uint32_t count = (uint32_t)old;
+
+		if ((uint16_t)(old >> 32) != owner || !count || count > COUNT_LIMIT)
+			return false;
+	} while (!__atomic_compare_exchange_n(&p->word, &old, old + 1, true, __ATOMIC_ACQUIRE,
+					      __ATOMIC_RELAXED));
+	return true;
+}
+
+/* The count is 0: nobody else reaches the page any more. */
+static void release(mfn_t mfn, uint16_t owner)
+{
+	BUG_ON(owner >= DOMID_FIRST_RESERVED && owner != PAGE_OWNER_SHARED);
+	give_back((uint32_t)mfn.n, ORDER_4K);
+	if (owner != PAGE_OWNER_SHARED)
+		unaccount(domain_of_page(owner), 1);
+}
+
+void page_put(mfn_t mfn)
+{
+	struct page *p = mfn_to_page(mfn);
+	uint64_t old;
+
+	BUG_ON(!p);
+	old = __atomic_fetch_sub(&p->word, 1, __ATOMIC_ACQ_REL);
+	BUG_ON(!(uint32_t)old);
+	if ((uint32_t)old == 1)
+		release(mfn, (uint16_t)(old >> 32));
+}
+
+/* Scrubbing --------------------------------------------------------------------------------------- */
+
+/* Takes a dirty block of at most max_order pages off the lists. */
+static uint32_t take_dirty(struct node *n, unsigned max_order, unsigned *ret_order)
+{
+	uint32_t frame = FRAME_NONE;
+
+	spin_lock(&n->lock);
+	for (unsigned z = 0; z < NR_ZONES && frame == FRAME_NONE; z++) {
+		uint32_t orders = n->lists[z][DIRTY].orders;
+
+		if (!orders)
+			continue;
+		*ret_order = MIN((unsigned)__builtin_ctz(orders), max_order);
+		frame = take_block(n, z, DIRTY, *ret_order, 0);
+	}
+	if (frame != FRAME_NONE)
+		n->nr_scrubbing++;
+	spin_unlock(&n->lock);
+	return frame;
+}
+
+bool page_scrub_some(unsigned nr_pages)
+{
+	unsigned max_order = nr_pages ? MIN(log2_floor(nr_pages), MAX_ORDER) : 0;
+	unsigned order = 0;
+
+	for (unsigned i = 0; i < nr_nodes; i++) {
+		struct node *n = &nodes[i];
+		uint32_t frame = take_dirty(n, max_order, &order);
+
+		if (frame == FRAME_NONE)
+			continue;
+		memset(mfn_to_ptr(MFN(frame)), 0, PAGE_SIZE << order);
+		spin_lock(&n->lock);
+		free_block(n, frame, order, CLEAN);
+		WRITE_ONCE(n->nr_scrubbing, n->nr_scrubbing - 1);
+		spin_unlock(&n->lock);
+		return true;
+	}
+	return false;
+}
+
+/* Boot -------------------------------------------------------------------------------------------- */
+
+void page_init(struct page *records, uint64_t nr_records)
+{
+	BUG_ON(nr_records >= FRAME_NONE);
+	page_table_base = records;
+	nr_page_records = nr_records;
+	nr_nodes = 1;
+	for (uint64_t i = 0; i < nr_records; i++)
+		records[i] = (struct page){ .owner = PAGE_OWNER_NONE };
+	for (unsigned i = 0; i < MAX_NODES; i++) {
+		struct node *n = &nodes[i];
+
+		memset(n, 0, sizeof(*n));
+		spinlock_init(&n->lock, LOCK_RANK_HEAP);
+	}
+}
+
+void page_add_range(mfn_t first, uint64_t nr_pages, unsigned node)
+{
+	struct node *n = &nodes[node];
+	uint64_t end = first.n + nr_pages;
+	unsigned order;
+
+	BUG_ON(node >= MAX_NODES || end > nr_page_records);
+	nr_nodes = MAX(nr_nodes, node + 1);
+	for (uint64_t f = first.n; f < end; f++) {
+		page_table_base[f].flags = (uint8_t)(node << PAGE_NODE_SHIFT);
+		set_word(&page_table_base[f], 0, PAGE_OWNER_FREE, ORDER_INSIDE, 0);
+	}
+	spin_lock(&n->lock);
+	for (uint64_t f = first.n; f < end; f += 1ull << order) {
+		order = f ? MIN((unsigned)__builtin_ctzll(f), MAX_ORDER) : MAX_ORDER;
+		while (1ull << order > end - f)
+			order--;
+		free_block(n, (uint32_t)f, order, DIRTY);
+	}
+	n->nr_total += nr_pages;
+	n->nr_free += nr_pages;
+	spin_unlock(&n->lock);
+}
+
+/* Counters ------------------------------------------------------------------------------------------ */
+
+uint64_t page_count_free(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < nr_nodes; i++)
+		sum += READ_ONCE(nodes[i].nr_free);
+	return sum;
+}
+
+uint64_t page_count_total(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < nr_nodes; i++)
+		sum += nodes[i].nr_total;
+	return sum;
+}
+
+uint64_t page_count_owned(uint16_t owner)
+{
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < nr_page_records; i++)
+		sum += READ_ONCE(page_table_base[i].word) >> 32 << 48 == (uint64_t)owner << 48;
+	return sum;
+}
