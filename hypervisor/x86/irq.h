@@ -4,7 +4,7 @@
  * machine has 192 of them for each CPU. A struct irq is one source (an IO-APIC pin, an MSI, one entry of
  * an MSI-X table), embedded in what its owner knows of it, and has one route: CPU and vector.
  * Interrupts follow the vCPU that they are for: the owner calls irq_move() when one arrives on the
- * wrong CPU. The old vector stays valid until the next move, for what is still on its way.
+ * wrong CPU. The old route stays valid until the next move, for what is still on its way.
  * Locking: LOCK_RANK_IRQ for routes and vector tables. Arrival takes no lock: a struct irq must stay
  * valid for ever once it was open, which those of the service VM's devices do.
  */
@@ -27,10 +27,10 @@ struct irq_ops {
 
 struct irq {
 	const struct irq_ops *ops;
-	uint32_t cpu;   /* where it is routed; irq lock */
-	uint8_t vector; /* 0: not open */
-	uint8_t old_vector;
-	uint32_t old_cpu;  /* valid with old_vector */
+	uint32_t cpu;     /* where it is routed; irq lock */
+	uint32_t old_cpu; /* valid with has_old */
+	uint8_t vector;   /* the same on every CPU it moves to; 0: not open */
+	bool has_old;
 	uint64_t moved_ns; /* last move: moves are limited in rate */
 	uint64_t count;    /* arrivals; the CPU it arrives on */
 };
@@ -41,24 +41,31 @@ void irq_init(void); /* boot CPU, once; claims the vectors */
  * -ENOSPC: all vectors of all CPUs are in use. */
 must_check int irq_open(struct irq *irq, const struct irq_ops *ops, uint32_t cpu);
 void irq_close(struct irq *irq); /* the source is masked already; idempotent */
-/* Re-routes irq to `cpu` unless it was moved a moment ago or that CPU has no vector left. */
+/* Re-routes irq to `cpu` unless it was moved a moment ago or its vector is in use there. */
 void irq_move(struct irq *irq, uint32_t cpu);
+
+/* Has ops->route called again: the source's shape has changed. Nothing when irq is not open. */
+void irq_reroute(struct irq *irq);
 
 /* The MSI that reaches the irq's CPU without interrupt remapping. */
 #define MSI_ADDRESS_BASE 0xfee00000u
+uint32_t irq_apic_id(const struct irq *irq);
 uint32_t irq_msi_address(const struct irq *irq);
 uint32_t irq_msi_data(const struct irq *irq);
 
 /* Interrupt remapping, by x86/iommu; NULL: sources hold CPU and vector themselves. With it, sources
  * send an index, and a device cannot make up an interrupt that was not set up here. */
 struct irq_remap_ops {
-	/* How many indexes a device has; an IO-APIC uses its pin numbers. */
-	unsigned max_index;
+	/* Makes room for the device's indexes 0 … nr - 1, all blocked. -ENOMEM, -ENODEV: not remapped. */
+	int (*prepare)(uint16_t segment, uint16_t bdf, unsigned nr);
 	/* What the device's `index` does from now on; irq NULL: it is blocked. Any context. */
 	void (*set)(uint16_t segment, uint16_t bdf, unsigned index, const struct irq *irq);
-	/* The id by which an IO-APIC sends, -1: it is not remapped. */
-	int (*ioapic_bdf)(uint8_t ioapic_id);
+	/* The same for an IO-APIC's pin; false: that IO-APIC is not remapped. */
+	bool (*set_pin)(uint8_t ioapic_id, unsigned pin, const struct irq *irq, bool level);
 };
 extern const struct irq_remap_ops *irq_remap;
+
+/* For irq_ops.route of an IO-APIC pin: `rte` (mask, trigger, polarity) with vector and destination. */
+uint64_t irq_remap_gsi(uint32_t gsi, const struct irq *irq, uint64_t rte);
 
 #endif

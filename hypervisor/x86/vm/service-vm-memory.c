@@ -145,7 +145,7 @@ static int try_populate(struct domain *d, uint64_t gfn, unsigned order)
 {
 	struct p2m_entry e = { .kind = P2M_RAM,
 			       .order = (uint8_t)order,
-			       .access = P2M_WRITE | P2M_EXEC | P2M_DMA };
+			       .access = p2m_ram_access(d) };
 	int err = page_alloc_domain(d, order, 0, &e.mfn);
 
 	return err ? err : p2m_map(d, GFN(gfn), &e);
@@ -281,13 +281,14 @@ int service_vm_map_identity(struct domain *d, uint64_t start, uint64_t bytes)
 void service_vm_unmap_identity(struct domain *d, uint64_t start, uint64_t bytes)
 {
 	uint64_t end = align_up(start + bytes, PAGE_SIZE) >> PAGE_SHIFT;
-	struct p2m_entry e;
+	struct p2m_batch batch;
 
-	for (uint64_t frame = start >> PAGE_SHIFT; frame < end; frame++) {
-		p2m_lookup(d, GFN(frame), &e);
-		if (e.kind == P2M_MMIO && e.mfn.n == frame && p2m_unmap(d, GFN(frame), &e))
-			return;
-	}
+	p2m_batch_init(&batch, d);
+	for (uint64_t frame = start >> PAGE_SHIFT; frame < end; frame++)
+		if (p2m_batch_unmap(&batch, GFN(frame), ORDER_4K, P2M_KIND(P2M_MMIO)) ==
+		    -XEN_ENOMEM)
+			break; /* what stays mapped is an address without a device */
+	p2m_batch_finish(&batch);
 }
 
 bool service_vm_map_device(struct domain *d, gpa_t gpa)
