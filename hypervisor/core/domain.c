@@ -292,7 +292,7 @@ void domain_shutdown(struct domain *d, uint8_t reason)
 	spin_lock(&d->lock);
 	first = !d->is_shut_down;
 	if (first) {
-		d->shutdown_reason = reason;
+		d->shutdown_reason = d->shutdown_code ? (uint8_t)(d->shutdown_code - 1) : reason;
 		WRITE_ONCE(d->is_shut_down, true);
 	}
 	for (uint32_t i = 0; first && i < d->nr_vcpus; i++)

@@ -79,6 +79,7 @@ void fake_cpus(unsigned nr)
 		c->id = i;
 		c->online = true;
 		c->timer.programmed_ns = TIME_NEVER;
+		c->sched.slice_end_ns = TIME_NEVER;
 		c->arch.timer_deadline_ns = TIME_NEVER;
 		cpus[i] = c;
 	}

@@ -15,7 +15,9 @@ struct vcpu_time_info;
 /* Time and CPUs. */
 uint64_t arch_now_ns(void);        /* system time: since boot, same on all CPUs, never goes back */
 uint64_t arch_wall_clock_ns(void); /* UTC at system time 0 */
-void arch_timer_program(uint64_t deadline_ns); /* this CPU's timer interrupt; TIME_NEVER: off */
+/* This CPU's timer interrupt; in the past: at once; TIME_NEVER: off. Never early: it would find nothing
+ * to do and be programmed again. */
+void arch_timer_program(uint64_t deadline_ns);
 void arch_cpu_kick(struct cpu *c);             /* interrupts c if it idles or runs a guest */
 
 /* Domains and vCPUs. *_fini accept what *_init left half-done. */

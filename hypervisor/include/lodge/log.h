@@ -3,8 +3,7 @@
 #ifndef LODGE_LOG_H
 #define LODGE_LOG_H
 
-#include <inttypes.h>
-
+#include "lib/format.h"
 #include "lodge/types.h"
 
 struct domain;

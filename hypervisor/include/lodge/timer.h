@@ -25,8 +25,11 @@ void timer_init(struct timer *t, timer_fn *fn);
 void timer_set(struct timer *t, uint64_t deadline_ns);
 /* Idempotent. On return the function is not queued; it may be running on its CPU. */
 void timer_cancel(struct timer *t);
-/* Moves a queued timer to this CPU. */
+/* Moves a queued timer to this CPU. A timer_cancel() at the same time may come to nothing: the function
+ * has to know when it is not wanted any more. */
 void timer_migrate(struct timer *t);
+/* c->sched.slice_end_ns is new: it may have to be what the hardware is set to. On c itself. */
+void timer_slice_changed(struct cpu *c);
 /* Runs what is due on this CPU and programs the hardware for the next. */
 void timer_run_due(struct cpu *c);
 

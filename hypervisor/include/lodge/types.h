@@ -21,9 +21,9 @@
 #define ORDER_2M   9u
 #define ORDER_1G   18u
 
-#define NS_PER_US  1000ull
-#define NS_PER_MS  1000000ull
-#define NS_PER_SEC 1000000000ull
+#define NS_PER_US  UINT64_C(1000)
+#define NS_PER_MS  UINT64_C(1000000)
+#define NS_PER_SEC UINT64_C(1000000000)
 #define TIME_NEVER UINT64_MAX /* a deadline that never comes */
 
 typedef uint16_t domid_t;
