@@ -89,13 +89,15 @@ static bool follows_call(uint64_t a)
 	return false;
 }
 
-static void print_address(const char *prefix, uint64_t a)
+/* A return address is named by the call before it: the function may end there. */
+static void print_address(const char *prefix, uint64_t a, bool is_return)
 {
 	uint64_t offset;
-	const char *name = symbol_find(a, &offset);
+	const char *name = symbol_find(is_return ? a - 1 : a, &offset);
 
 	if (name)
-		panic_print("%s%016" PRIx64 " %s+%#" PRIx64 "\n", prefix, a, name, offset);
+		panic_print("%s%016" PRIx64 " %s+%#" PRIx64 "\n", prefix, a, name,
+			    offset + is_return);
 	else
 		panic_print("%s%016" PRIx64 "\n", prefix, a);
 }
@@ -108,7 +110,7 @@ static void print_back_trace(uint64_t rip, uint64_t rsp)
 	unsigned lines = 1;
 
 	panic_print("  back trace:\n");
-	print_address("    ", rip);
+	print_address("    ", rip, false);
 	for (uint64_t at = align_up(rsp, 8); at < top && lines < MAX_TRACE_LINES; at += 8) {
 		uint64_t word;
 
@@ -117,7 +119,7 @@ static void print_back_trace(uint64_t rip, uint64_t rsp)
 			continue;
 		}
 		if (symbol_is_text(word) && follows_call(word)) {
-			print_address("    ", word);
+			print_address("    ", word, true);
 			lines++;
 		}
 	}
@@ -125,7 +127,7 @@ static void print_back_trace(uint64_t rip, uint64_t rsp)
 
 static void print_registers(const struct trap_frame *f)
 {
-	print_address("  rip ", f->rip);
+	print_address("  rip ", f->rip, false);
 	panic_print("  cs %04" PRIx64 " rflags %08" PRIx64 " rsp %016" PRIx64 " ss %04" PRIx64 "\n",
 		    f->cs, f->rflags, f->rsp, f->ss);
 	panic_print("  rax %016" PRIx64 " rbx %016" PRIx64 " rcx %016" PRIx64 "\n", f->rax, f->rbx,

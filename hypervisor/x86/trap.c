@@ -150,6 +150,8 @@ void irq_dispatch(uint8_t vector)
 	irq_fn *fn = READ_ONCE(vector_handler[vector]);
 	uint64_t bit = 1ull << (vector % 64);
 
+	WRITE_ONCE(this_cpu()->idle,
+		   false); /* until the idle loop comes round: the watchdog looks */
 	if (likely(fn)) {
 		fn(vector);
 		return;
