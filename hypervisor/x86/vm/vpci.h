@@ -21,4 +21,8 @@ uint64_t vpci_next_bar(uint64_t from);
  * d's IOMMU tables. -ENOMEM. */
 must_check int vpci_create(struct domain *d);
 
+/* The service VM has found a function, possibly one that was not there at boot. -ENODEV: nor is it
+ * now; -ENOMEM. */
+must_check int vpci_add_device(struct domain *d, uint16_t segment, uint16_t bdf);
+
 #endif
