@@ -13,6 +13,8 @@
 #include "lodge/cpu.h"
 #include "lodge/domain.h"
 #include "lodge/log.h"
+#include "lodge/spinlock.h"
+#include "lodge/trace.h"
 #include "lodge/vcpu.h"
 #include "x86/apic.h"
 #include "x86/cmdline.h"
@@ -27,8 +29,9 @@
 #define NMI_DUMP     0x2u
 #define NMI_WATCHDOG 0x4u
 
-#define REBOOT_DELAY_S  5u
-#define MAX_TRACE_LINES 24u
+#define REBOOT_DELAY_S 5u
+#define MAX_CALLS      24u /* lines of a back trace */
+#define TRACE_LINES    8u  /* records of each CPU */
 
 uint64_t __stack_chk_guard = 0x5bd1e995a3c7f10d; /* replaced by start.c */
 void __stack_chk_fail(void);
@@ -111,7 +114,7 @@ static void print_back_trace(uint64_t rip, uint64_t rsp)
 
 	panic_print("  back trace:\n");
 	print_address("    ", rip, false);
-	for (uint64_t at = align_up(rsp, 8); at < top && lines < MAX_TRACE_LINES; at += 8) {
+	for (uint64_t at = align_up(rsp, 8); at < top && lines < MAX_CALLS; at += 8) {
 		uint64_t word;
 
 		if (!try_read(at, &word)) {
@@ -146,6 +149,17 @@ static void print_registers(const struct trap_frame *f)
 
 /* ---- Dumps ---- */
 
+static void __attribute__((format(printf, 1, 2))) print_trace_line(const char *fmt, ...)
+{
+	char line[128];
+	va_list args;
+
+	va_start(args, fmt);
+	vformat(line, sizeof(line), fmt, args);
+	va_end(args);
+	panic_print("    %s", line);
+}
+
 static void print_cpu(const struct cpu *c)
 {
 	struct vcpu *v = c->current;
@@ -154,6 +168,7 @@ static void print_cpu(const struct cpu *c)
 		    c->id, c->arch.apic_id, c->idle ? " idle" : "",
 		    c->arch.in_guest ? " in guest" : "", c->pending, c->nr_exits,
 		    c->sched.nr_runnable, c->timer.programmed_ns == TIME_NEVER ? "off" : "set");
+	trace_print(c, TRACE_LINES, print_trace_line);
 	if (!v)
 		return;
 	panic_print("  runs vCPU %u of domain %u, blocked by %#x\n", v->id, v->domain->id,
@@ -249,6 +264,7 @@ static void panic_begin(void)
 	send_reason_to_others(NMI_STOP);
 	delay_us(2000);
 	serial_set_synchronous();
+	spinlock_stop_checks();
 	console_force_unlock();
 }
 
@@ -332,6 +348,7 @@ void boot_fail(const char *fmt, ...)
 	n = MIN(n, sizeof(text) - 1);
 	serial_init(); /* idempotent: we may be early */
 	serial_set_synchronous();
+	spinlock_stop_checks();
 	console_force_unlock();
 	console_write("lodge: cannot start: ", 21);
 	console_write(text, n);

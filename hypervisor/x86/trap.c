@@ -6,6 +6,7 @@
 #include "lodge/cpu.h"
 #include "lodge/log.h"
 #include "lodge/page.h"
+#include "lodge/trace.h"
 #include "x86/apic.h"
 #include "x86/panic.h"
 
@@ -152,6 +153,7 @@ void irq_dispatch(uint8_t vector)
 
 	WRITE_ONCE(this_cpu()->idle,
 		   false); /* until the idle loop comes round: the watchdog looks */
+	trace(TRACE_INTERRUPT, vector);
 	if (likely(fn)) {
 		fn(vector);
 		return;
