@@ -9,11 +9,14 @@
 #define REG_RTE     0x10u
 #define MAX_PINS    240u
 
+#define VERSION_WITH_EOI 0x20u
+
 unsigned nr_ioapics;
 
 static struct ioapic {
 	struct ioapic_info info;
 	volatile uint32_t *index, *data; /* lock */
+	volatile uint32_t *eoi;          /* NULL: an older version, without this register */
 	struct spinlock lock;
 } ioapics[ACPI_MAX_IOAPICS];
 
@@ -115,9 +118,30 @@ void ioapic_unmask(uint32_t gsi)
 	change_low(gsi, (uint32_t)IOAPIC_RTE_MASKED, 0);
 }
 
+/* Version 0x20 has a register for it; before, an entry forgets its remote IRR when it becomes edge. */
+void ioapic_eoi(uint32_t gsi)
+{
+	struct ioapic *io = find(gsi);
+	uint32_t index, low;
+
+	if (!io)
+		return;
+	spin_lock(&io->lock);
+	index = rte_index(io, gsi);
+	low = read_register(io, index);
+	if (io->eoi) {
+		*io->eoi = low & 0xff;
+	} else {
+		write_register(io, index,
+			       (low | (uint32_t)IOAPIC_RTE_MASKED) & ~(uint32_t)IOAPIC_RTE_LEVEL);
+		write_register(io, index, low);
+	}
+	spin_unlock(&io->lock);
+}
+
 static bool init_one(struct ioapic *io, const struct acpi_ioapic *from)
 {
-	uint8_t *page = map_mmio(from->base, 0x20);
+	uint8_t *page = map_mmio(from->base, 0x44);
 	uint32_t version;
 
 	spinlock_init(&io->lock, LOCK_RANK_IOAPIC);
@@ -128,6 +152,8 @@ static bool init_one(struct ioapic *io, const struct acpi_ioapic *from)
 		log_warn("no IO-APIC at %#" PRIx64 ", where ACPI has one: ignored\n", from->base.a);
 		return false;
 	}
+	if ((version & 0xff) >= VERSION_WITH_EOI)
+		io->eoi = (volatile uint32_t *)(page + 0x40);
 	io->info = (struct ioapic_info){ .base = from->base,
 					 .id = from->id,
 					 .gsi_base = from->gsi_base,

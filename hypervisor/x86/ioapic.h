@@ -29,5 +29,7 @@ uint64_t ioapic_read_rte(uint32_t gsi);
 void ioapic_write_rte(uint32_t gsi, uint64_t rte);
 void ioapic_mask(uint32_t gsi);
 void ioapic_unmask(uint32_t gsi);
+/* Ends a level interrupt whose vector the local APIC does not know, because it was remapped. */
+void ioapic_eoi(uint32_t gsi);
 
 #endif

@@ -245,9 +245,14 @@ static void read_wall_clock(void)
 	wall_clock_at_zero_ns = rtc_seconds(a) * NS_PER_SEC - arch_now_ns();
 }
 
+void time_set_wall_clock(uint64_t utc_ns_at_zero)
+{
+	WRITE_ONCE(wall_clock_at_zero_ns, utc_ns_at_zero);
+}
+
 uint64_t arch_wall_clock_ns(void)
 {
-	return wall_clock_at_zero_ns;
+	return READ_ONCE(wall_clock_at_zero_ns);
 }
 
 void time_init(void)

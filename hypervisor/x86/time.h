@@ -25,6 +25,9 @@ uint64_t tsc_to_ns(uint64_t tsc); /* a duration */
 /* The TSC at a moment of system time. */
 uint64_t tsc_at(uint64_t system_time_ns);
 
+/* UTC at system time 0: what arch_wall_clock_ns() says from now on. */
+void time_set_wall_clock(uint64_t utc_ns_at_zero);
+
 /* Before time_init() too, but then only roughly. */
 void delay_us(unsigned us);
 

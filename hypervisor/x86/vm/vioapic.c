@@ -105,8 +105,11 @@ static void pin_arrived(struct irq *irq)
 	struct vpin *p = container_of(irq, struct vpin, irq);
 
 	spin_lock(&p->owner->lock);
-	if (is_level(p))
+	if (is_level(p)) {
 		ioapic_mask(p->gsi);
+		if (irq_remap)
+			ioapic_eoi(p->gsi);
+	}
 	if (!(p->rte & IOAPIC_RTE_MASKED))
 		pin_deliver(p);
 	spin_unlock(&p->owner->lock);
