@@ -6,6 +6,7 @@
 #include "lodge/spinlock.h"
 #include "lodge/timer.h"
 #include "lodge/types.h"
+#include "x86/include/vm-regs.h"
 
 struct svm_cpu;  /* x86/svm */
 struct svm_vcpu; /* x86/svm */
@@ -31,13 +32,7 @@ struct arch_cpu {
 #define CPU_IN_GUEST 1u
 #define CPU_IN_COPY  2u
 
-/* Guest general registers in the order in which instructions encode them. rax, rsp, rip and rflags
- * live in the VMCB while the guest runs; vm_ops->run copies them in and out. */
-struct vm_regs {
-	uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi;
-	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
-	uint64_t rip, rflags;
-};
+#define INSN_LEN_ENTRIES 8u
 
 struct insn_len_entry { /* x86/vm/insn-len.c */
 	uint64_t rip, cr3;
@@ -79,6 +74,7 @@ struct arch_vcpu {
 	 * cleared by the CPU that runs the vCPU. One word, so that an entry has one thing to check. */
 	uint32_t work;
 	bool intr_shadow; /* the next instruction is protected (STI, MOV SS) */
+	bool intr_window; /* an exit was asked for when the guest takes interrupts */
 	bool uses_debug;  /* has touched DR0-DR3: they are switched, and no longer intercepted */
 	bool nmi_blocked; /* an NMI was injected and its IRET has not been seen */
 	bool upcall_via_callback; /* the domain's callback vector is to be injected when possible;
@@ -86,7 +82,7 @@ struct arch_vcpu {
 	uint8_t upcall_vector;    /* by HVMOP_set_evtchn_upcall_vector; 0: not set */
 	uint32_t
 		fresh_on; /* CPU whose registers still hold our FPU and VMLOAD state, or CPU_NONE */
-	struct insn_len_entry insn_len[4];
+	struct insn_len_entry insn_len[INSN_LEN_ENTRIES];
 	void *fpu; /* FXSAVE or XSAVE image, 64-byte aligned */
 	uint64_t xcr0;
 	uint64_t tsc_aux;

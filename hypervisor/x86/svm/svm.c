@@ -361,6 +361,7 @@ static inline __attribute__((always_inline)) void run(struct vcpu *v, struct exi
 	if (unlikely(vmcb->exit_int_info & SVM_EVENT_VALID))
 		requeue_event(vmcb);
 	x->insn_len = (uint32_t)(vmcb->next_rip - regs->rip);
+	x->cr3 = vmcb->cr3;
 	classify(vmcb, x);
 }
 
@@ -536,29 +537,29 @@ static void svm_allow_debug_regs(struct vcpu *v)
 	vmcb->clean &= ~SVM_CLEAN_INTERCEPTS;
 }
 
-static void dump_segment(const char *name, const struct vm_segment *s)
+static void dump_segment(vm_print_fn *print, const char *name, const struct vm_segment *s)
 {
-	log_err("  %s %04x attr %03x limit %08x base %016" PRIx64 "\n", name, s->selector, s->attr,
-		s->limit, s->base);
+	print("  %s %04x attr %03x limit %08x base %016" PRIx64 "\n", name, s->selector, s->attr,
+	      s->limit, s->base);
 }
 
-static void svm_dump(const struct vcpu *v)
+static void svm_dump(const struct vcpu *v, vm_print_fn *print)
 {
 	const struct vmcb *vmcb = v->arch.svm->vmcb;
 
-	log_err("  cr0 %" PRIx64 " cr2 %" PRIx64 " cr3 %" PRIx64 " cr4 %" PRIx64 " efer %" PRIx64
-		" cpl %u\n",
-		vmcb->cr0, vmcb->cr2, vmcb->cr3, vmcb->cr4, vmcb->efer, vmcb->cpl);
-	dump_segment("cs", &vmcb->cs);
-	dump_segment("ss", &vmcb->ss);
-	dump_segment("ds", &vmcb->ds);
-	dump_segment("es", &vmcb->es);
-	dump_segment("gdtr", &vmcb->gdtr);
-	dump_segment("idtr", &vmcb->idtr);
-	log_err("  exit %" PRIx64 " info %" PRIx64 " %" PRIx64 " while delivering %" PRIx64
-		", next event %" PRIx64 ", shadow %" PRIx64 "\n",
-		vmcb->exit_code, vmcb->exit_info1, vmcb->exit_info2, vmcb->exit_int_info,
-		vmcb->event_inject, vmcb->intr_shadow);
+	print("  cr0 %" PRIx64 " cr2 %" PRIx64 " cr3 %" PRIx64 " cr4 %" PRIx64 " efer %" PRIx64
+	      " cpl %u\n",
+	      vmcb->cr0, vmcb->cr2, vmcb->cr3, vmcb->cr4, vmcb->efer, vmcb->cpl);
+	dump_segment(print, "cs", &vmcb->cs);
+	dump_segment(print, "ss", &vmcb->ss);
+	dump_segment(print, "ds", &vmcb->ds);
+	dump_segment(print, "es", &vmcb->es);
+	dump_segment(print, "gdtr", &vmcb->gdtr);
+	dump_segment(print, "idtr", &vmcb->idtr);
+	print("  exit %" PRIx64 " info %" PRIx64 " %" PRIx64 " while delivering %" PRIx64
+	      ", next event %" PRIx64 ", shadow %" PRIx64 "\n",
+	      vmcb->exit_code, vmcb->exit_info1, vmcb->exit_info2, vmcb->exit_int_info,
+	      vmcb->event_inject, vmcb->intr_shadow);
 }
 
 /* The conditions of APM 2, 15.5.1, in their order there. */

@@ -23,32 +23,39 @@ enum exit_kind {
 	EXIT_HYPERCALL,
 	EXIT_CPUID,
 	EXIT_HLT,
+	EXIT_XSETBV,
+	EXIT_WBINVD,
+	EXIT_UD,        /* an instruction that a guest does not have */
+	EXIT_GP,        /* an instruction that a guest may not use */
+	EXIT_CR8,       /* MOV to or from CR8 */
+	EXIT_DEBUG_REG, /* first use of a debug register */
+	EXIT_MACHINE_CHECK,
+	EXIT_INIT,     /* INIT arrived at the CPU: ours, not the guest's */
+	EXIT_SHUTDOWN, /* triple fault */
+	/* From here on struct exit_info holds more than the kind. */
 	EXIT_MSR_READ,
 	EXIT_MSR_WRITE,
 	EXIT_IO,
 	EXIT_NPT_FAULT,
-	EXIT_XSETBV,
-	EXIT_WBINVD,
-	EXIT_UD,        /* an instruction that a guest does not have */
-	EXIT_DEBUG_REG, /* first use of a debug register */
+	EXIT_EXCEPTION, /* one that must not be left to the guest alone: the guest gets it from us */
 	EXIT_TASK_SWITCH,
-	EXIT_MACHINE_CHECK,
-	EXIT_INIT,     /* INIT arrived at the CPU: ours, not the guest's */
-	EXIT_SHUTDOWN, /* triple fault */
-	EXIT_INVALID,  /* the CPU refused the state that it was to enter */
-	EXIT_UNKNOWN,  /* raw_code says what */
+	EXIT_INVALID, /* the CPU refused the state that it was to enter */
+	EXIT_UNKNOWN, /* raw_code says what */
 	EXIT_NR,
+	EXIT_FIRST_DETAILED = EXIT_MSR_READ,
 };
 
 /* Why the guest stopped. Members below `insn_len` are valid for the kinds that their comment names. */
 struct exit_info {
 	uint32_t kind;     /* enum exit_kind */
 	uint32_t insn_len; /* of the instruction that exited; 0: the CPU does not tell */
+	uint64_t cr3;      /* the guest's */
 	uint64_t raw_code; /* the vendor's number, for messages */
 	union {
 		struct { /* EXIT_NPT_FAULT */
 			gpa_t gpa;
 			bool is_write, is_fetch, is_present;
+			bool is_table_walk; /* of the guest's own page tables */
 		} fault;
 		struct {                   /* EXIT_IO */
 			uint64_t next_rip; /* always known */
@@ -57,6 +64,11 @@ struct exit_info {
 			bool is_in, is_string, is_rep;
 			uint8_t address_bits; /* string: 16, 32, 64 */
 		} io;
+		struct { /* EXIT_EXCEPTION */
+			uint8_t vector;
+			bool has_error;
+			uint32_t error;
+		} exception;
 		uint64_t detail[2]; /* EXIT_TASK_SWITCH, EXIT_INVALID, EXIT_UNKNOWN */
 	};
 };
@@ -86,6 +98,9 @@ struct vm_paging {
 #define VM_MODE_PROTECTED 0x20u /* CR0.PE and not virtual 8086 */
 
 enum vm_event { VM_EVENT_INTERRUPT, VM_EVENT_NMI, VM_EVENT_EXCEPTION };
+
+/* Prints a line somewhere: into the log, or past all locks in a panic. */
+typedef void vm_print_fn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 struct vm_ops {
 	const char *name;
@@ -117,7 +132,7 @@ struct vm_ops {
 	/* State of the guest. */
 	uint32_t (*mode)(const struct vcpu *v);
 	void (*get_paging)(const struct vcpu *v, struct vm_paging *ret_p);
-	void (*get_segment)(const struct vcpu *v, enum vm_segment_name n, struct vm_segment *ret_s);
+	void (*get_segment)(struct vcpu *v, enum vm_segment_name n, struct vm_segment *ret_s);
 	void (*set_efer)(struct vcpu *v,
 			 uint64_t efer); /* already validated, without vendor bits */
 	uint64_t (*get_pat)(const struct vcpu *v);
@@ -143,5 +158,8 @@ struct vm_ops {
 };
 
 extern const struct vm_ops *vm_ops; /* set by vm_init(), constant from then on */
+
+/* The vendors. Each returns its table, or NULL with *ret_why when this CPU cannot. */
+must_check const struct vm_ops *svm_probe(const char **ret_why);
 
 #endif

@@ -51,10 +51,11 @@ static inline void inject_gp(struct vcpu *v)
 	inject_fault(v, VECTOR_GP, true, 0);
 }
 
-/* Steps over the current instruction: rip, interrupt shadow, single step. len 0: unknown. */
+/* Steps over the current instruction: rip, interrupt shadow, single step. x->insn_len is known. */
 void vcpu_skip_insn(struct vcpu *v, const struct exit_info *x);
 
-void vcpu_handle_exit(struct vcpu *v, const struct exit_info *x);
+/* Acts on an exit; fills in x->insn_len where the CPU does not tell. */
+void vcpu_handle_exit(struct vcpu *v, struct exit_info *x);
 
 /* Before VM entry: injects what can be injected, asks for a window for the rest. */
 void vcpu_deliver_events(struct vcpu *v);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine's part of a domain, and of its physmap as far as it is not the vendor's: arch_domain_* and
+ * arch_p2m_* of lodge/arch.h.
+ */
+#include "abi/errno.h"
+#include "lodge/arch.h"
+#include "lodge/cpu.h"
+#include "lodge/domain.h"
+#include "lodge/vcpu.h"
+#include "x86/cpu.h"
+#include "x86/vm/io.h"
+#include "x86/vm/vlapic.h"
+#include "x86/vm/vm.h"
+
+/* HVM_PARAM_CALLBACK_IRQ: the type is in bits 63:56. */
+#define CALLBACK_TYPE(via) ((via) >> 56)
+#define CALLBACK_GSI       0u
+#define CALLBACK_VECTOR    2u
+
+int arch_domain_init(struct domain *d)
+{
+	int err = io_domain_init(d);
+
+	if (err)
+		return err;
+	return mmio_register(d, GPA(VLAPIC_BASE), PAGE_SIZE, &vlapic_mmio_ops, NULL);
+}
+
+void arch_domain_fini(struct domain *d)
+{
+	io_domain_fini(d);
+}
+
+int arch_domain_set_callback(struct domain *d, uint64_t via)
+{
+	uint8_t vector = (uint8_t)via;
+
+	switch (CALLBACK_TYPE(via)) {
+	case CALLBACK_GSI:
+		/* Linux says "GSI 1" when it has per-vCPU vectors and means nothing by it. */
+		d->arch.callback_vector = 0;
+		return 0;
+	case CALLBACK_VECTOR:
+		if (vector < 0x10)
+			return -XEN_EINVAL;
+		d->arch.callback_vector = vector;
+		break;
+	default:
+		return -XEN_EINVAL;
+	}
+	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+		if (d->vcpu[i] && vcpu_upcall_pending(d->vcpu[i]))
+			arch_vcpu_upcall(d->vcpu[i]);
+	}
+	return 0;
+}
+
+int arch_p2m_init(struct domain *d)
+{
+	return vm_ops->p2m_init(d);
+}
+
+void arch_p2m_fini(struct domain *d)
+{
+	vm_ops->p2m_fini(d);
+}
+
+int arch_p2m_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e)
+{
+	return vm_ops->p2m_set(d, gfn, e);
+}
+
+void arch_p2m_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
+{
+	vm_ops->p2m_get(d, gfn, ret_e);
+}
+
+/* Waits until c, whose current vCPU was v, has left the guest, or the copy, that it was in. */
+static void wait_outside(struct cpu *c, const struct vcpu *v)
+{
+	uint64_t where = READ_ONCE(c->arch.in_guest);
+
+	if (where == CPU_IN_GUEST)
+		arch_cpu_kick(c);
+	while (where && where == READ_ONCE(c->arch.in_guest) && v == READ_ONCE(c->current)) {
+		/* The bit is gone once v has come by the entry path: it was outside. */
+		if (where == CPU_IN_GUEST && !(READ_ONCE(v->arch.work) & VM_WORK_FLUSH))
+			return;
+		cpu_relax();
+	}
+}
+
+void arch_p2m_flush(struct domain *d)
+{
+	/* The atomic operations order what the caller changed in the tables before the look at
+	 * in_guest. Pairs with vm_enter() and guest-mem.c: a CPU that is not inside now sees the
+	 * change, or the bit, before it goes in. */
+	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+		if (d->vcpu[i])
+			vm_request_work(d->vcpu[i], VM_WORK_FLUSH);
+	}
+	smp_mb();
+	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+		const struct vcpu *v = d->vcpu[i];
+		struct cpu *c = v ? cpus[READ_ONCE(v->cpu)] : NULL;
+
+		if (c && c != this_cpu() && READ_ONCE(c->current) == v)
+			wait_outside(c, v);
+	}
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop in which every CPU spends its life: do what is pending, then run the current vCPU until
+ * its next exit, or idle.
+ *
+ * Interrupts are off all the time but while a guest runs (they end it), in one-instruction windows
+ * after such an exit, and in the idle loop. Nothing here switches stacks: whatever makes a vCPU wait
+ * sets a bit, and the loop comes by.
+ */
+#include "x86/vm/vm.h"
+
+#include "abi/errno.h"
+#include "lodge/cpu.h"
+#include "lodge/domain.h"
+#include "lodge/log.h"
+#include "lodge/page.h"
+#include "x86/cpu.h"
+#include "x86/panic.h"
+#include "x86/vm/exit.h"
+#include "x86/vm/fpu.h"
+#include "x86/vm/vlapic.h"
+
+const struct vm_ops *vm_ops;
+
+#define SCRUB_BATCH 16u /* pages between two looks at what is pending: some 20 µs */
+
+void vm_init(void)
+{
+	const char *why = NULL;
+
+	vm_ops = svm_probe(&why);
+	if (!vm_ops)
+		boot_fail("%s: Lodge needs AMD's SVM with nested paging", why);
+	fpu_init();
+	panic_dump_vcpu = vcpu_dump_in_panic;
+	log_info("virtualisation: %s, %u ASIDs%s\n", vm_ops->name, host_cpu.nr_asids,
+		 cpu_has(CPU_SVM_NRIPS) ? "" : ", no next RIP");
+}
+
+void vm_cpu_init(struct cpu *c)
+{
+	int err = vm_ops->cpu_init(c);
+
+	if (err)
+		panic("CPU %u: %s cannot be turned on: error %d", c->id, vm_ops->name, err);
+}
+
+/* Events. */
+
+static void set_window(struct vcpu *v, bool on)
+{
+	if (v->arch.intr_window != on) {
+		v->arch.intr_window = on;
+		vm_ops->set_intr_window(v, on);
+	}
+}
+
+static void deliver_nmi(struct vcpu *v)
+{
+	if (v->arch.nmi_blocked)
+		return; /* exit_nmi_window() comes back to it */
+	if (!vm_ops->can_inject(v, VM_EVENT_NMI)) {
+		set_window(v, true);
+		return;
+	}
+	vlapic_take_nmi(v);
+	vm_ops->inject(v, VM_EVENT_NMI, VECTOR_NMI, false, 0);
+	v->arch.nmi_blocked = true;
+	vm_ops->set_nmi_window(v, true);
+}
+
+static bool callback_is_pending(const struct vcpu *v)
+{
+	return READ_ONCE(v->arch.upcall_via_callback) && v->domain->arch.callback_vector;
+}
+
+static bool interrupt_is_pending(const struct vcpu *v)
+{
+	return callback_is_pending(v) || vlapic_pending_vector(v) >= 0;
+}
+
+/* The upcall by callback vector goes first: it bypasses the local APIC and its priorities. */
+static void deliver_interrupt(struct vcpu *v)
+{
+	int vector;
+
+	if (callback_is_pending(v)) {
+		vector = v->domain->arch.callback_vector;
+		/* The guest clears upcall_pending in its handler, so a new upcall sets this again. */
+		WRITE_ONCE(v->arch.upcall_via_callback, false);
+	} else {
+		vector = vlapic_pending_vector(v);
+		vlapic_accept(v, (uint8_t)vector);
+	}
+	vm_ops->inject(v, VM_EVENT_INTERRUPT, (uint8_t)vector, false, 0);
+}
+
+void vcpu_deliver_events(struct vcpu *v)
+{
+	uint32_t attention = vlapic_attention(v);
+
+	if (unlikely(attention & VLAPIC_ATT_RESET) && !vlapic_do_reset(v))
+		return;
+	if (unlikely(attention & VLAPIC_ATT_NMI))
+		deliver_nmi(v);
+	if (interrupt_is_pending(v) && vm_ops->can_inject(v, VM_EVENT_INTERRUPT))
+		deliver_interrupt(v);
+	/* What could not be injected, or is next, waits until the guest takes interrupts. */
+	if (interrupt_is_pending(v))
+		set_window(v, true);
+}
+
+static void do_work(struct vcpu *v)
+{
+	uint32_t work = __atomic_exchange_n(&v->arch.work, 0, __ATOMIC_SEQ_CST);
+
+	if (work & VM_WORK_FLUSH)
+		vm_ops->flush_tlb(v);
+	if (work & VM_WORK_EVENT)
+		vcpu_deliver_events(v);
+}
+
+/* One stay in the guest, unless something has come up in the meantime. */
+static void vm_enter(struct cpu *c, struct vcpu *v)
+{
+	struct exit_info x;
+
+	if (unlikely(READ_ONCE(v->runstate_dirty)))
+		vcpu_publish(v);
+	if (unlikely(READ_ONCE(v->arch.work)))
+		do_work(v);
+	/* From here on, who wants us kicks us. Who wanted us before has set one of the words that are
+	 * looked at now: the exchange orders our store before these loads. Pairs with cpu_raise(),
+	 * vm_request_work() and arch_p2m_flush(). */
+	__atomic_exchange_n(&c->arch.in_guest, CPU_IN_GUEST, __ATOMIC_SEQ_CST);
+	if (unlikely(READ_ONCE(c->pending) | READ_ONCE(v->arch.work))) {
+		WRITE_ONCE(c->arch.in_guest, 0);
+		return;
+	}
+	vm_ops->run(v, &x);
+	WRITE_ONCE(c->arch.in_guest, 0);
+	c->nr_exits++;
+	vcpu_handle_exit(v, &x);
+}
+
+static void idle(struct cpu *c)
+{
+	/* As in vm_enter(): either we see what is pending, or who made it pending sees us idle. */
+	WRITE_ONCE(c->idle, true);
+	smp_mb();
+	while (!READ_ONCE(c->pending)) {
+		if (page_scrub_some(SCRUB_BATCH))
+			irq_window();
+		else
+			irq_wait();
+		c->arch.heartbeat++;
+	}
+	WRITE_ONCE(c->idle, false);
+}
+
+_Noreturn void run_loop(void)
+{
+	struct cpu *c = this_cpu();
+
+	for (;;) {
+		c->arch.heartbeat++;
+		if (unlikely(READ_ONCE(c->pending)))
+			cpu_do_pending(c);
+		if (likely(c->current))
+			vm_enter(c, c->current);
+		else
+			idle(c);
+	}
+}
