@@ -74,7 +74,7 @@ static void dump(struct vcpu *v, vm_print_fn *print)
 	vm_ops->dump(v, print);
 }
 
-static void print_to_log(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void print_to_log(const char *fmt, ...)
 {
 	char line[160];
 	va_list args;

@@ -140,9 +140,9 @@ struct vm_ops {
 	void (*set_cr2)(struct vcpu *v, uint64_t cr2);
 	void (*set_dr6_bits)(struct vcpu *v, uint64_t bits);
 	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
-	void (*allow_debug_regs)(struct vcpu *v);            /* no more EXIT_DEBUG_REG */
-	void (*dump)(const struct vcpu *v);                  /* to the log, for a crash */
-	const char *(*invalid_reason)(const struct vcpu *v); /* after EXIT_INVALID; never NULL */
+	void (*allow_debug_regs)(struct vcpu *v);               /* no more EXIT_DEBUG_REG */
+	void (*dump)(const struct vcpu *v, vm_print_fn *print); /* lines, for a crash */
+	const char *(*invalid_reason)(const struct vcpu *v);    /* after EXIT_INVALID; never NULL */
 
 	/* The next run() uses no translation that is cached for v. */
 	void (*flush_tlb)(struct vcpu *v);
