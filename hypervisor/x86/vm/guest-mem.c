@@ -316,3 +316,19 @@ unsigned guest_fetch_at_rip(struct vcpu *v, uint8_t *ret_bytes, unsigned nr)
 	}
 	return guest_fetch_insn(v, va, ret_bytes, nr);
 }
+
+int guest_translate(struct vcpu *v, guest_ptr_t at, bool for_write, gfn_t *ret_gfn)
+{
+	struct cpu *c = this_cpu();
+	gpa_t gpa = GPA(0);
+	struct walker w;
+	int err;
+
+	walker_init(&w, v, for_write);
+	section_begin(c);
+	err = translate(&w, at.va, &gpa);
+	section_end(c);
+	if (!err)
+		*ret_gfn = gpa_to_gfn(gpa);
+	return err;
+}
