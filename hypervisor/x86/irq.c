@@ -181,7 +181,7 @@ uint64_t irq_remap_gsi(uint32_t gsi, const struct irq *irq, uint64_t rte)
 		unsigned pin = gsi - io->gsi_base;
 
 		if (gsi >= io->gsi_base && pin < io->nr_pins &&
-		    irq_remap->set_pin(io->id, pin, irq, rte & IOAPIC_RTE_LEVEL))
+		    irq_remap->set_pin(io->id, pin, irq))
 			return rte | pin; /* the index is in the place of the vector */
 	}
 	return rte | irq->vector | (uint64_t)(irq_apic_id(irq) & 0xff) << 56;

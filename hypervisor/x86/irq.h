@@ -61,7 +61,7 @@ struct irq_remap_ops {
 	/* What the device's `index` does from now on; irq NULL: it is blocked. Any context. */
 	void (*set)(uint16_t segment, uint16_t bdf, unsigned index, const struct irq *irq);
 	/* The same for an IO-APIC's pin; false: that IO-APIC is not remapped. */
-	bool (*set_pin)(uint8_t ioapic_id, unsigned pin, const struct irq *irq, bool level);
+	bool (*set_pin)(uint8_t ioapic_id, unsigned pin, const struct irq *irq);
 };
 extern const struct irq_remap_ops *irq_remap;
 
