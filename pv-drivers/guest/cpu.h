@@ -72,7 +72,8 @@ struct cpu {
 	uint32_t fault; /* what the last TRY() met */
 	uint32_t vcpu_id;
 	uint32_t apic_id;
-	bool running;
+	bool running; /* from the request to start until fn returned */
+	uint32_t starts; /* how often it reached C code */
 	void (*fn)(void *arg); /* what an application processor was started for */
 	void *arg;
 	uint32_t nr_upcalls;
@@ -149,9 +150,10 @@ CONTROL_REGISTER(cr3)
 CONTROL_REGISTER(cr4)
 CONTROL_REGISTER(cr8)
 
+/* What is pending comes before this returns: STI holds interrupts back for one more instruction. */
 static inline void irq_enable(void)
 {
-	__asm__ volatile("sti" ::: "memory");
+	__asm__ volatile("sti; nop" ::: "memory");
 }
 
 static inline void irq_disable(void)

@@ -108,7 +108,7 @@ void smp_init(void)
 void cpu_start_ap(struct cpu *cpu)
 {
 	trap_init_cpu(cpu);
-	__atomic_store_n(&cpu->running, true, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&cpu->starts, 1, __ATOMIC_RELEASE);
 	cpu->fn(cpu->arg);
 	__atomic_store_n(&cpu->running, false, __ATOMIC_RELEASE);
 	for (;;)
@@ -118,7 +118,9 @@ void cpu_start_ap(struct cpu *cpu)
 void cpu_start(unsigned int vcpu_id, void (*fn)(void *arg), void *arg)
 {
 	struct cpu *cpu = &cpus[vcpu_id];
+	uint32_t before = cpu->starts;
 
+	cpu->running = true;
 	cpu->fn = fn;
 	cpu->arg = arg;
 	ap_cpu = cpu;
@@ -127,7 +129,7 @@ void cpu_start(unsigned int vcpu_id, void (*fn)(void *arg), void *arg)
 	apic_send(cpu->apic_id, APIC_ICR_INIT | APIC_ICR_ASSERT | APIC_ICR_LEVEL);
 	apic_send(cpu->apic_id, APIC_ICR_SIPI | TRAMPOLINE >> PAGE_SHIFT);
 	apic_send(cpu->apic_id, APIC_ICR_SIPI | TRAMPOLINE >> PAGE_SHIFT);
-	if (!WAIT_UNTIL(__atomic_load_n(&cpu->running, __ATOMIC_ACQUIRE), 5000 * MS))
+	if (!WAIT_UNTIL(__atomic_load_n(&cpu->starts, __ATOMIC_ACQUIRE) != before, 5000 * MS))
 		test_fail("vCPU %u (APIC id %u) does not start", vcpu_id, cpu->apic_id);
 }
 
