@@ -1,5 +1,6 @@
 /* Boot, from boot.S to the loop that runs vCPUs. docs/boot.md tells it as a list. */
 #include "x86/start.h"
+#include "lib/string.h"
 #include "lodge/arch.h"
 #include "lodge/console.h"
 #include "lodge/cpu.h"
@@ -43,6 +44,13 @@ static bool parse_loglvl(const char *s)
 	return false;
 }
 OPTION_PARSE("loglvl", parse_loglvl);
+
+/* There is one scheduler; the option is for those who will ask for it by name. */
+static bool parse_sched(const char *s)
+{
+	return strcmp(s, "share") == 0;
+}
+OPTION_PARSE("sched", parse_sched);
 
 /* Not for callers that return: their guard would no longer match. */
 static void __attribute__((no_stack_protector)) choose_stack_guard(void)
