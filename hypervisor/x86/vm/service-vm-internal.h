@@ -25,6 +25,7 @@ void service_vm_plan_memory(uint64_t bytes, struct service_vm_map *ret_map, uint
 void service_vm_populate(struct domain *d, const struct service_vm_map *map);
 /* Writes to guest memory that the map has as RAM. */
 void service_vm_write(struct domain *d, uint64_t gpa, const void *from, uint64_t bytes);
+void service_vm_clear(struct domain *d, uint64_t gpa, uint64_t bytes);
 
 /* Writes RSDP, XSDT and MADT to the guest's `at`; the address of the RSDP. */
 uint64_t service_vm_write_acpi(struct domain *d, uint64_t at);

@@ -143,12 +143,14 @@ void service_vm_plan_memory(uint64_t bytes, struct service_vm_map *ret_map, uint
 
 /* RAM. */
 
+/* Not cleared: no guest has had this memory before. What firmware and boot loader left in it is the
+ * administrator's own, and so is the service VM. */
 static int try_populate(struct domain *d, uint64_t gfn, unsigned order)
 {
 	struct p2m_entry e = { .kind = P2M_RAM,
 			       .order = (uint8_t)order,
 			       .access = p2m_ram_access(d) };
-	int err = page_alloc_domain(d, order, 0, &e.mfn);
+	int err = page_alloc_domain(d, order, PAGE_ALLOC_DIRTY, &e.mfn);
 
 	return err ? err : p2m_map(d, GFN(gfn), &e);
 }
@@ -219,24 +221,38 @@ void service_vm_populate(struct domain *d, const struct service_vm_map *map)
 		boot_fail("no memory for the service VM's page tables");
 }
 
+/* Our pointer to guest memory at gpa, and how much of [gpa, gpa + bytes) is contiguous there. */
+static void *guest_chunk(struct domain *d, uint64_t gpa, uint64_t bytes, uint64_t *ret_chunk)
+{
+	struct p2m_entry e;
+
+	p2m_lookup(d, GFN(gpa >> PAGE_SHIFT), &e);
+	if (e.kind != P2M_RAM)
+		panic("service VM: no RAM at %#" PRIx64, gpa);
+	*ret_chunk = MIN(bytes, (PAGE_SIZE << e.order) - (gpa & ((PAGE_SIZE << e.order) - 1)));
+	return (uint8_t *)mfn_to_ptr(e.mfn) + gpa % PAGE_SIZE;
+}
+
 void service_vm_write(struct domain *d, uint64_t gpa, const void *from, uint64_t bytes)
 {
 	const uint8_t *at = from;
+	uint64_t chunk;
 
-	while (bytes) {
-		struct p2m_entry e;
-		uint64_t inside, chunk;
+	for (; bytes; gpa += chunk, at += chunk, bytes -= chunk) {
+		void *to = guest_chunk(d, gpa, bytes, &chunk);
 
-		p2m_lookup(d, GFN(gpa >> PAGE_SHIFT), &e);
-		if (e.kind != P2M_RAM)
-			panic("service VM: no RAM at %#" PRIx64, gpa);
-		/* e.mfn is the frame at gpa; the block around it is contiguous. */
-		inside = gpa & ((PAGE_SIZE << e.order) - 1);
-		chunk = MIN(bytes, (PAGE_SIZE << e.order) - inside);
-		memcpy((uint8_t *)mfn_to_ptr(e.mfn) + gpa % PAGE_SIZE, at, chunk);
-		gpa += chunk;
-		at += chunk;
-		bytes -= chunk;
+		memcpy(to, at, chunk);
+	}
+}
+
+void service_vm_clear(struct domain *d, uint64_t gpa, uint64_t bytes)
+{
+	uint64_t chunk;
+
+	for (; bytes; gpa += chunk, bytes -= chunk) {
+		void *to = guest_chunk(d, gpa, bytes, &chunk);
+
+		memset(to, 0, chunk);
 	}
 }
 

@@ -199,10 +199,10 @@ static void load_kernel(struct domain *d, const struct elf_image *image, struct 
 	for (unsigned i = 0; i < image->nr_segments; i++) {
 		const struct elf_segment *s = &image->segment[i];
 
-		/* RAM is zero where nothing is written: no need to clear what the file leaves out. */
 		if (!is_ram(p->map, s->paddr, s->paddr + s->memory_bytes))
 			fail_too_small();
 		service_vm_write(d, s->paddr, s->data, s->file_bytes);
+		service_vm_clear(d, s->paddr + s->file_bytes, s->memory_bytes - s->file_bytes);
 	}
 	place(p, image->start, image->end);
 }
@@ -365,4 +365,5 @@ void service_vm_create(void)
 	memory_free_modules();
 	log_info("service VM: %" PRIu64 " MiB, %u vCPUs, kernel entry %#" PRIx64 "\n", bytes / MIB,
 		 d->nr_vcpus, image.entry);
+	domain_unpause(d);
 }

@@ -11,7 +11,7 @@
 
 struct domain;
 
-/* Sets `service_vm`: paused once, ready to be started with domain_unpause(). Boot CPU, once. */
+/* Sets `service_vm` and starts it. Boot CPU, once. */
 void service_vm_create(void);
 
 /* The service VM touched an address where nothing is mapped. True when a device may be there: it is
