@@ -136,13 +136,22 @@ void event_init_cpu(void)
 		test_error("no upcall vector for vCPU %u", vcpu);
 }
 
-void event_init(enum event_delivery how)
+void event_set_delivery(enum event_delivery how)
 {
 	struct xen_hvm_param callback = {
 		.domid = DOMID_SELF,
 		.index = HVM_PARAM_CALLBACK_IRQ,
-		.value = CALLBACK_VECTOR | EVENT_VECTOR,
+		.value = how == EVENT_CALLBACK_VECTOR ? CALLBACK_VECTOR | EVENT_VECTOR : 0,
 	};
+
+	delivery = how;
+	if (hvm_op(HVMOP_set_param, &callback))
+		test_error("cannot set the callback");
+	event_init_cpu();
+}
+
+void event_init(enum event_delivery how)
+{
 	struct xen_add_to_physmap map = {
 		.domid = DOMID_SELF,
 		.space = XENMAPSPACE_shared_info,
@@ -157,10 +166,7 @@ void event_init(enum event_delivery how)
 	for (unsigned int i = 0; i < ARRAY_SIZE(shared_info->evtchn_mask); i++)
 		shared_info->evtchn_mask[i] = ~0ULL;
 	irq_set_handler(EVENT_VECTOR, upcall);
-	delivery = how;
-	if (delivery == EVENT_CALLBACK_VECTOR && hvm_op(HVMOP_set_param, &callback))
-		test_error("no callback vector");
-	event_init_cpu();
+	event_set_delivery(how);
 }
 
 bool event_fifo_init(void)

@@ -26,6 +26,7 @@ extern volatile uint32_t event_count[EVENT_MAX];
 
 void event_init(enum event_delivery delivery);
 void event_init_cpu(void); /* on the vCPU itself */
+void event_set_delivery(enum event_delivery delivery); /* changes it; interrupts must be off */
 bool event_fifo_init(void); /* all vCPUs; false where the hypervisor has only the 2-level ABI */
 void event_fifo_expand(uint32_t nr_ports);
 volatile struct vcpu_info *event_vcpu_info(uint32_t vcpu_id);
