@@ -11,7 +11,9 @@ void apic_enable(bool x2apic)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE) & ~(APIC_BASE_ENABLE | APIC_BASE_X2APIC);
 
-	if (apic_is_x2apic() && !x2apic)
+	if (apic_is_x2apic() && x2apic)
+		return; /* from x2APIC the only way is off */
+	if (apic_is_x2apic())
 		wrmsr(MSR_APIC_BASE, base);
 	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
 	if (x2apic)

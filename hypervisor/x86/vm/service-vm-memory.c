@@ -124,6 +124,18 @@ static void plan_scratch(struct service_vm_map *map)
 		add_entry(map, best_end - PAGE_SIZE, PAGE_SIZE, XEN_HVM_MEMMAP_TYPE_UNUSABLE);
 }
 
+static void sort(struct service_vm_map *map)
+{
+	for (unsigned i = 1; i < map->nr; i++) {
+		struct hvm_memmap_table_entry e = map->entry[i];
+		unsigned to = i;
+
+		for (; to > 0 && map->entry[to - 1].addr > e.addr; to--)
+			map->entry[to] = map->entry[to - 1];
+		map->entry[to] = e;
+	}
+}
+
 void service_vm_plan_memory(uint64_t bytes, struct service_vm_map *ret_map, uint64_t *ret_acpi)
 {
 	uint64_t left = align_down(bytes, PAGE_SIZE);
@@ -139,6 +151,7 @@ void service_vm_plan_memory(uint64_t bytes, struct service_vm_map *ret_map, uint
 	}
 	*ret_acpi = plan_acpi(ret_map);
 	plan_scratch(ret_map);
+	sort(ret_map);
 }
 
 /* RAM. */
