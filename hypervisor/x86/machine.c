@@ -7,6 +7,7 @@
 #include "x86/cpu.h"
 #include "x86/panic.h"
 #include "x86/paging.h"
+#include "x86/serial.h"
 #include "x86/time.h"
 
 #define PM1_SCI_ENABLE   0x0001u
@@ -69,6 +70,7 @@ void arch_machine_restart(void)
 
 	irq_disable();
 	panic_stop_others();
+	serial_write_now(NULL, 0); /* what is still buffered */
 	reset_by_acpi();
 	delay_us(RESET_WAIT_US);
 	outb(RESET_PORT, 0x02); /* hard reset, then its rising edge */
@@ -95,6 +97,7 @@ void arch_machine_power_off(void)
 
 	irq_disable();
 	panic_stop_others();
+	serial_write_now(NULL, 0); /* what is still buffered */
 	if (f->has_s5 && f->pm1a_control) {
 		enter_s5(f->pm1a_control, f->s5_type_a);
 		if (f->pm1b_control)
