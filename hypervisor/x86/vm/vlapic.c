@@ -254,7 +254,8 @@ int vlapic_highest_deliverable(const struct vcpu *v)
 	const struct vlapic *a = &v->arch.vlapic;
 	int vector = highest_requested(a);
 
-	if (vector < 0 || !a->enabled || vector >> 4 <= vlapic_ppr(a) >> 4)
+	/* The software enable bit stops reception, not delivery: SDM 3, 11.4.7.2. */
+	if (vector < 0 || !(a->base_msr & BASE_ENABLED) || vector >> 4 <= vlapic_ppr(a) >> 4)
 		return -1;
 	return vector;
 }
