@@ -146,21 +146,30 @@ void irq_set_handler(uint8_t vector, irq_fn *fn)
 	WRITE_ONCE(vector_handler[vector], fn);
 }
 
-void irq_dispatch(uint8_t vector)
+static void unhandled(uint8_t vector)
 {
-	irq_fn *fn = READ_ONCE(vector_handler[vector]);
 	uint64_t bit = 1ull << (vector % 64);
 
-	WRITE_ONCE(this_cpu()->idle,
-		   false); /* until the idle loop comes round: the watchdog looks */
-	trace(TRACE_INTERRUPT, vector);
-	if (likely(fn)) {
-		fn(vector);
-		return;
-	}
 	apic_eoi();
 	if (!(__atomic_fetch_or(&vector_is_reported[vector / 64], bit, __ATOMIC_RELAXED) & bit))
 		log_warn("interrupt on vector %#x, which nobody handles\n", vector);
+}
+
+/* A handler's CPU is not idle: the watchdog looks at it. Who makes something pending meanwhile sends
+ * no interrupt; the idle loop looks once more after each, and IRET orders its look after our store. */
+void irq_dispatch(uint8_t vector)
+{
+	irq_fn *fn = READ_ONCE(vector_handler[vector]);
+	struct cpu *c = this_cpu();
+	bool was_idle = c->idle;
+
+	WRITE_ONCE(c->idle, false);
+	trace(TRACE_INTERRUPT, vector);
+	if (likely(fn))
+		fn(vector);
+	else
+		unhandled(vector);
+	WRITE_ONCE(c->idle, was_idle);
 }
 
 static bool fix_up(struct trap_frame *f)
