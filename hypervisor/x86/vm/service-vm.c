@@ -223,18 +223,6 @@ static void load_ramdisk(struct domain *d, struct placement *p, struct hvm_modli
 	ret_entry->size = m->bytes;
 }
 
-/* Loaders other than GRUB put the file's name in front. */
-static const char *kernel_cmdline(void)
-{
-	const char *s = boot_info.module[0].cmdline;
-	const char *space;
-
-	if (boot_info.loader && str_starts_with(boot_info.loader, "GRUB"))
-		return s;
-	space = strchr(s, ' ');
-	return space ? space + 1 : "";
-}
-
 struct start_block { /* as written to the guest */
 	struct hvm_start_info info;
 	struct hvm_modlist_entry module;
@@ -263,7 +251,7 @@ static uint64_t write_start_info(struct domain *d, struct placement *p,
 	};
 	b->module = *ramdisk;
 	memcpy(b->map, p->map->entry, p->map->nr * sizeof(b->map[0]));
-	if (str_copy(b->cmdline, kernel_cmdline(), sizeof(b->cmdline)) >= sizeof(b->cmdline))
+	if (str_copy(b->cmdline, boot_info.module[0].cmdline, sizeof(b->cmdline)) >= sizeof(b->cmdline))
 		boot_fail("the service VM's command line is longer than %u characters",
 			  LINUX_CMDLINE_BYTES - 1);
 	service_vm_write(d, at, b, sizeof(*b));
