@@ -15,6 +15,7 @@ unsigned nr_cpus;
 void cpu_init(struct cpu *c, uint32_t id)
 {
 	c->id = id;
+	c->pending = CPU_PENDING_RESCHED; /* its first pass finds that it is idle */
 	timer_cpu_init(c);
 	sched_cpu_init(c);
 }

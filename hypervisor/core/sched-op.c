@@ -93,7 +93,7 @@ static int64_t schedop_watchdog(struct vcpu *v, guest_ptr_t arg)
 
 static int64_t schedop_yield(struct vcpu *v)
 {
-	sched_yield(v);
+	sched_give_way(v);
 	return 0;
 }
 

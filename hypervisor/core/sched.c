@@ -365,7 +365,7 @@ void sched_wait_stopped(struct vcpu *v)
 		cpu_relax();
 }
 
-void sched_yield(struct vcpu *v)
+void sched_give_way(struct vcpu *v)
 {
 	v->sched.yielded = true;
 	cpu_raise(this_cpu(), CPU_PENDING_RESCHED);

@@ -77,7 +77,7 @@ static void enqueue(struct cpu *here, struct timer *t, uint64_t deadline_ns)
 {
 	uint64_t next_ns;
 
-	t->deadline_ns = deadline_ns;
+	t->deadline_ns = MAX(deadline_ns, here->timer.done_ns + 1);
 	heap_insert(&here->timer.queue, &t->node);
 	t->queued = true;
 	next_ns = MIN(first_deadline(here), READ_ONCE(here->sched.slice_end_ns));
@@ -143,13 +143,14 @@ static struct timer *take_due(struct cpu *c, uint64_t now_ns)
 	return t;
 }
 
-/* `now` is read once: what timer functions set from here on waits for the next call, so this ends. */
+/* Ends: what timer functions set from here on is later than now_ns. */
 void timer_run_due(struct cpu *c)
 {
 	uint64_t now_ns = arch_now_ns(), slice_end_ns;
 	struct timer *t;
 
 	spin_lock(&c->timer.lock);
+	c->timer.done_ns = now_ns;
 	while ((t = take_due(c, now_ns))) {
 		timer_fn *fn = t->fn;
 

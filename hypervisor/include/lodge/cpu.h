@@ -40,6 +40,7 @@ struct cpu {
 		struct spinlock lock;
 		struct heap queue;      /* by deadline; lock */
 		uint64_t programmed_ns; /* what the hardware timer is set to; TIME_NEVER: off */
+		uint64_t done_ns;       /* all up to then have fired: nothing is set before that */
 	} timer;
 
 	struct trace_ring trace;

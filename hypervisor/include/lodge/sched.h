@@ -45,7 +45,7 @@ void sched_sleep(struct vcpu *v);
 /* Spins until v runs nowhere. v must have been put to sleep. */
 void sched_wait_stopped(struct vcpu *v);
 /* The current vCPU steps behind its equals. */
-void sched_yield(struct vcpu *v);
+void sched_give_way(struct vcpu *v);
 
 /* Some CPU runs v, or has not saved its state yet. */
 bool sched_is_running(const struct vcpu *v);
