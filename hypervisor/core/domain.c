@@ -121,9 +121,10 @@ static int create_parts(struct domain *d, const struct domain_config *cfg)
 	if (mfn_is_none(mfn))
 		return -XEN_ENOMEM;
 	d->shared_info = mfn_to_ptr(mfn);
-	d->vcpu = mem_alloc(d->nr_vcpus * sizeof(d->vcpu[0]));
+	d->vcpu = mem_alloc(cfg->nr_vcpus * sizeof(d->vcpu[0]));
 	if (!d->vcpu)
 		return -XEN_ENOMEM;
+	d->nr_vcpus = cfg->nr_vcpus;
 	err = p2m_init(d);
 	if (!err)
 		err = evtchn_init(d, cfg->max_evtchn_port);
@@ -156,7 +157,6 @@ int domain_create(domid_t id, const struct domain_config *cfg, struct domain **r
 	d->id = id;
 	d->privileged = cfg->privileged;
 	d->refcount = 1;
-	d->nr_vcpus = cfg->nr_vcpus;
 	d->max_pages = cfg->max_pages;
 	d->shared_info_gfn = GFN_NONE;
 	memcpy(d->handle, cfg->handle, sizeof(d->handle));
@@ -335,7 +335,7 @@ static int stop_vcpus(struct domain *d)
 
 static int destroy_vcpus(struct domain *d)
 {
-	for (uint32_t i = 0; d->vcpu && i < d->nr_vcpus; i++) {
+	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
 		struct vcpu *v;
 
 		spin_lock(&d->lock);
@@ -343,8 +343,9 @@ static int destroy_vcpus(struct domain *d)
 		d->vcpu[i] =
 			NULL; /* whoever walks the vCPUs holds the lock or a port that is closed now */
 		spin_unlock(&d->lock);
-		if (v)
-			vcpu_destroy(v);
+		if (!v)
+			continue;
+		vcpu_destroy(v);
 		if (hypercall_should_stop())
 			return -XEN_EAGAIN;
 	}

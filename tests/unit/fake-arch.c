@@ -67,6 +67,7 @@ void fake_memory_init(uint64_t nr_frames)
 	ck_assert_ptr_nonnull(records);
 	fake_nr_frames = nr_frames;
 	page_init(records, nr_frames);
+	page_add_range(MFN(1), nr_frames - 1, 0);
 }
 
 void fake_cpus(unsigned nr)

@@ -19,7 +19,8 @@
 /* Gives back all that the test left, and sets up 4096 frames, one CPU (0), time 1 s. */
 void fake_reset(void);
 
-/* Memory. Only frames below the number given have records; all of FAKE_MAX_FRAMES can be touched. */
+/* Memory. Only frames below the number given have records, and all of those but 0 are free; all of
+ * FAKE_MAX_FRAMES can be touched. */
 void fake_memory_init(uint64_t nr_frames);
 
 /* Failing allocations. The fakes of page.c and alloc.c let `n` more calls succeed; -1: no limit. */

@@ -178,7 +178,14 @@ WEAK void page_init(struct page *records, uint64_t nr_records)
 	page_table_base = records;
 	nr_page_records = nr_records;
 	for (uint64_t i = 0; i < nr_records; i++)
-		records[i].owner = i ? PAGE_OWNER_FREE : PAGE_OWNER_NONE;
+		records[i].owner = PAGE_OWNER_NONE;
+}
+
+WEAK void page_add_range(mfn_t first, uint64_t nr_pages, unsigned node)
+{
+	(void)node;
+	for (uint64_t i = 0; i < nr_pages; i++)
+		page_table_base[first.n + i].owner = PAGE_OWNER_FREE;
 }
 
 static bool block_is_free(uint64_t first, unsigned order)
@@ -292,6 +299,7 @@ struct domain *fake_domain(domid_t id, bool privileged, unsigned nr_vcpus)
 	spinlock_init(&d->p2m.lock, LOCK_RANK_P2M);
 	spinlock_init(&d->evtchn.lock, LOCK_RANK_EVTCHN);
 	spinlock_init(&d->grant.lock, LOCK_RANK_GRANT);
+	d->grant.max_frames = GRANT_FRAMES_DEFAULT;
 	ck_assert_int_eq(arch_p2m_init(d), 0);
 	d->p2m.max_table_pages = UINT64_MAX;
 	for (uint32_t i = 0; i < nr_vcpus; i++) {
@@ -318,6 +326,11 @@ WEAK struct domain *domain_lookup(domid_t id)
 		}
 	}
 	return NULL;
+}
+
+WEAK void domain_set_layout(struct domain *d, bool compat)
+{
+	d->compat = compat;
 }
 
 WEAK struct domain *domain_of_page(domid_t owner)
