@@ -6,6 +6,7 @@
 #include "x86/vm/vlapic-internal.h"
 
 #include "abi/errno.h"
+#include "lodge/arch.h"
 #include "x86/cpu.h"
 #include "x86/vm/vm.h"
 
@@ -123,6 +124,10 @@ static void write_spiv(struct vcpu *v, uint32_t value)
 	if (!(value & SPIV_ENABLED))
 		for (unsigned i = 0; i < VLAPIC_NR_LVT; i++)
 			WRITE_ONCE(a->lvt[i], a->lvt[i] | LVT_MASKED);
+	/* An upcall that was raised before an INIT went with it, and no other follows while the guest's
+	 * pending flag is set: Linux registers both for a CPU before it starts it. */
+	else if (vcpu_upcall_pending(v))
+		arch_vcpu_upcall(v);
 	vlapic_look_again(v);
 }
 
