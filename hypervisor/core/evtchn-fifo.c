@@ -15,6 +15,7 @@
 #define WORD_MASKED     (1u << EVTCHN_FIFO_MASKED)
 #define WORD_LINKED     (1u << EVTCHN_FIFO_LINKED)
 #define WORD_BUSY       (1u << EVTCHN_FIFO_BUSY)
+#define LINK_ROUNDS     4u
 
 struct evtchn_fifo {
 	struct spinlock lock;
@@ -27,6 +28,7 @@ struct evtchn_fifo_vcpu {
 	evtchn_port_t tail[EVTCHN_FIFO_MAX_QUEUES]; /* last port linked; 0: none. fifo lock */
 };
 
+/* d has a FIFO. NULL until the guest has given the page. */
 static event_word_t *find_word(struct domain *d, evtchn_port_t port)
 {
 	event_word_t *page = READ_ONCE(d->evtchn.fifo->array[port / WORDS_PER_PAGE]);
@@ -34,24 +36,26 @@ static event_word_t *find_word(struct domain *d, evtchn_port_t port)
 	return page ? page + port % WORDS_PER_PAGE : NULL;
 }
 
-/* Makes the word link to port if it is still on its queue. The guest may race to take it off, or
- * change the word for ever: after a few rounds BUSY, which obliges it to wait, decides. */
+/* Makes the word link to port if it is still on its queue. The guest may take it off or change another of
+ * its bits at any moment, and so may senders: every change is a compare-and-swap. After a few lost rounds
+ * BUSY asks the guest to hold still. One that goes on regardless has its queue cut here, and loses events
+ * of its own. */
 static bool set_link(event_word_t *word, evtchn_port_t port)
 {
 	event_word_t w = READ_ONCE(*word);
+	unsigned round = 0;
 
-	for (unsigned round = 0; round < 4; round++) {
-		if (!(w & WORD_LINKED))
-			return false;
-		if (__atomic_compare_exchange_n(word, &w, (w & ~EVTCHN_FIFO_LINK_MASK) | port,
+	for (; round < 2 * LINK_ROUNDS && w & WORD_LINKED; round++) {
+		if (round == LINK_ROUNDS)
+			w = __atomic_or_fetch(word, WORD_BUSY, __ATOMIC_SEQ_CST);
+		if (__atomic_compare_exchange_n(word, &w,
+						(w & ~(EVTCHN_FIFO_LINK_MASK | WORD_BUSY)) | port,
 						false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			return true;
 	}
-	w = __atomic_or_fetch(word, WORD_BUSY, __ATOMIC_SEQ_CST);
-	if (w & WORD_LINKED)
-		w = (w & ~EVTCHN_FIFO_LINK_MASK) | port;
-	__atomic_store_n(word, w & ~WORD_BUSY, __ATOMIC_SEQ_CST);
-	return w & WORD_LINKED;
+	if (round > LINK_ROUNDS)
+		__atomic_fetch_and(word, ~WORD_BUSY, __ATOMIC_SEQ_CST);
+	return false;
 }
 
 /* The fifo lock is held. Returns true when the queue was empty and its head now names the port. */
@@ -86,21 +90,21 @@ static void link_port(struct domain *d, struct evtchn *chn, evtchn_port_t port, 
 {
 	uint8_t queue = READ_ONCE(chn->priority);
 	struct vcpu *v = d->vcpu[READ_ONCE(chn->vcpu)];
+	struct evtchn_fifo_vcpu *fv = READ_ONCE(v->fifo);
 	struct evtchn_fifo *fifo = d->evtchn.fifo;
 	bool was_empty = false;
 
-	if (!v->fifo)
+	if (!fv)
 		return; /* the vCPU is not set up for events: the port stays pending */
 	spin_lock(&fifo->lock);
 	if (!(__atomic_fetch_or(word, WORD_LINKED, __ATOMIC_SEQ_CST) & WORD_LINKED)) {
 		leave_last_queue(d, chn, port, v->id, queue);
-		was_empty = append(d, v->fifo, queue, port);
+		was_empty = append(d, fv, queue, port);
 	}
 	spin_unlock(&fifo->lock);
 
-	if (was_empty &&
-	    !(__atomic_fetch_or(&v->fifo->control->ready, 1u << queue, __ATOMIC_SEQ_CST) &
-	      (1u << queue)))
+	if (was_empty && !(__atomic_fetch_or(&fv->control->ready, 1u << queue, __ATOMIC_SEQ_CST) &
+			   (1u << queue)))
 		vcpu_raise_upcall(v);
 }
 
@@ -126,10 +130,8 @@ void evtchn_fifo_unmask(struct domain *d, struct evtchn *chn, evtchn_port_t port
 {
 	event_word_t *word = find_word(d, port);
 
-	if (!word)
-		return;
-	if (__atomic_fetch_and(word, ~WORD_MASKED, __ATOMIC_SEQ_CST) & WORD_PENDING)
-		evtchn_fifo_set_pending(d, chn, port);
+	if (word && __atomic_fetch_and(word, ~WORD_MASKED, __ATOMIC_SEQ_CST) & WORD_PENDING)
+		link_port(d, chn, port, word);
 }
 
 void evtchn_fifo_clear_pending(struct domain *d, struct evtchn *chn, evtchn_port_t port)
@@ -160,13 +162,16 @@ bool evtchn_fifo_is_linked(struct domain *d, evtchn_port_t port)
 static void adopt_two_level(struct domain *d)
 {
 	const uint32_t *pending = (const uint32_t *)(const void *)d->shared_info->evtchn_pending;
-	evtchn_port_t nr = d->compat ? COMPAT_EVTCHN_2L_NR_CHANNELS : EVTCHN_2L_NR_CHANNELS;
+	uint32_t nr_ports = d->compat ? COMPAT_EVTCHN_2L_NR_CHANNELS : EVTCHN_2L_NR_CHANNELS;
 
-	for (evtchn_port_t port = 1; port < nr; port++) {
-		struct evtchn *chn = evtchn_find(d, port);
+	for (uint32_t i = 0; i < nr_ports / 32; i++) {
+		for (uint32_t word = READ_ONCE(pending[i]); word; word &= word - 1) {
+			evtchn_port_t port = i * 32 + (uint32_t)__builtin_ctz(word);
+			struct evtchn *chn = evtchn_find(d, port);
 
-		if (chn && READ_ONCE(pending[port / 32]) & (1u << (port % 32)))
-			evtchn_fifo_set_pending(d, chn, port);
+			if (chn && chn->state != EVTCHN_FREE)
+				evtchn_fifo_set_pending(d, chn, port);
+		}
 	}
 }
 
@@ -190,63 +195,66 @@ static void unpin(const void *p)
 	page_put(ptr_to_mfn(p));
 }
 
-int evtchn_fifo_init_control(struct domain *d, struct evtchn_init_control *op)
+/* The evtchn lock is held. Takes over fv, and fifo where the domain has none. */
+static int install_control(struct domain *d, struct vcpu *v, struct evtchn_fifo_vcpu *fv,
+			   struct evtchn_fifo *fifo, bool *ret_used_fifo)
 {
-	struct vcpu *v = domain_vcpu(d, op->vcpu);
-	struct evtchn_fifo *fifo = d->evtchn.fifo;
-	struct evtchn_fifo_vcpu *fv;
-	int err;
-
-	if (!v)
-		return -XEN_ENOENT;
 	if (v->fifo)
 		return -XEN_EINVAL;
-	fv = mem_alloc(sizeof(*fv));
-	if (!fv)
-		return -XEN_ENOMEM;
-	err = pin_control_block(d, op, &fv->control);
-	if (err)
-		goto free_fv;
-	if (!fifo) {
-		fifo = mem_alloc(sizeof(*fifo));
-		err = -XEN_ENOMEM;
-		if (!fifo)
-			goto unpin_control;
-		spinlock_init(&fifo->lock, LOCK_RANK_FIFO);
-	}
 	WRITE_ONCE(fv->control->ready, 0);
 	smp_wmb(); /* the block is complete before a sender on another CPU finds it */
 	WRITE_ONCE(v->fifo, fv);
-	if (!d->evtchn.fifo) {
+	*ret_used_fifo = !d->evtchn.fifo;
+	if (*ret_used_fifo) {
 		__atomic_store_n(&d->evtchn.fifo, fifo, __ATOMIC_SEQ_CST);
 		smp_mb(); /* see evtchn_set_pending() */
 		adopt_two_level(d);
 	}
-	op->link_bits = EVTCHN_FIFO_LINK_BITS;
 	return 0;
+}
 
-unpin_control:
-	unpin(fv->control);
-free_fv:
-	mem_free(fv, sizeof(*fv));
+int evtchn_fifo_init_control(struct domain *d, const struct evtchn_init_control *op)
+{
+	struct vcpu *v = domain_vcpu(d, op->vcpu);
+	struct evtchn_fifo *fifo;
+	struct evtchn_fifo_vcpu *fv;
+	bool used_fifo = false;
+	int err = -XEN_ENOMEM;
+
+	if (!v)
+		return -XEN_ENOENT;
+	fifo = mem_alloc(sizeof(*fifo)); /* in case that this is the first call */
+	fv = mem_alloc(sizeof(*fv));
+	if (!fifo || !fv)
+		goto free;
+	spinlock_init(&fifo->lock, LOCK_RANK_FIFO);
+	err = pin_control_block(d, op, &fv->control);
+	if (err)
+		goto free;
+	spin_lock(&d->evtchn.lock);
+	err = install_control(d, v, fv, fifo, &used_fifo);
+	spin_unlock(&d->evtchn.lock);
+	if (err)
+		unpin(fv->control);
+free:
+	if (!used_fifo)
+		mem_free(fifo, sizeof(*fifo));
+	if (err)
+		mem_free(fv, sizeof(*fv));
 	return err;
 }
 
-int evtchn_fifo_expand_array(struct domain *d, const struct evtchn_expand_array *op)
+/* The evtchn lock is held. */
+static int install_page(struct domain *d, mfn_t mfn)
 {
 	struct evtchn_fifo *fifo = d->evtchn.fifo;
 	evtchn_port_t first;
-	mfn_t mfn;
-	int err;
 
 	if (!fifo)
 		return -XEN_EOPNOTSUPP;
 	if (fifo->nr_pages == MAX_ARRAY_PAGES ||
 	    fifo->nr_pages * WORDS_PER_PAGE > d->evtchn.max_port)
 		return -XEN_ENOSPC;
-	err = p2m_pin(d, GFN(op->array_gfn), true, &mfn);
-	if (err)
-		return err;
 	first = (evtchn_port_t)(fifo->nr_pages * WORDS_PER_PAGE);
 	__atomic_store_n(&fifo->array[fifo->nr_pages], mfn_to_ptr(mfn), __ATOMIC_SEQ_CST);
 	fifo->nr_pages++;
@@ -259,6 +267,21 @@ int evtchn_fifo_expand_array(struct domain *d, const struct evtchn_expand_array 
 			evtchn_fifo_set_pending(d, chn, port);
 	}
 	return 0;
+}
+
+int evtchn_fifo_expand_array(struct domain *d, const struct evtchn_expand_array *op)
+{
+	mfn_t mfn;
+	int err = p2m_pin(d, GFN(op->array_gfn), true, &mfn);
+
+	if (err)
+		return err;
+	spin_lock(&d->evtchn.lock);
+	err = install_page(d, mfn);
+	spin_unlock(&d->evtchn.lock);
+	if (err)
+		page_put(mfn);
+	return err;
 }
 
 void evtchn_fifo_fini(struct domain *d)

@@ -36,7 +36,7 @@ static int op_send(struct vcpu *v, union evtchn_arg *arg)
 	case EVTCHN_INTERDOMAIN:
 		port = chn->peer.port;
 		d = chn->peer.domain;
-		evtchn_set_pending(d, evtchn_find(d, port), port);
+		evtchn_set_pending(d, evtchn_record(d, port), port);
 		break;
 	case EVTCHN_IPI:
 		evtchn_set_pending(d, chn, port);
@@ -93,7 +93,7 @@ static int connect(struct domain *d, struct domain *peer, evtchn_port_t peer_por
 	ours->peer.port = peer_port;
 	theirs->peer.domain = d;
 	theirs->peer.port = *ret_port;
-	WRITE_ONCE(ours->state, EVTCHN_INTERDOMAIN);
+	evtchn_open(d, ours, EVTCHN_INTERDOMAIN);
 	WRITE_ONCE(theirs->state, EVTCHN_INTERDOMAIN);
 	/* The peer may have sent before we were there. */
 	evtchn_set_pending(d, ours, *ret_port);
@@ -141,7 +141,7 @@ static int op_bind_virq(struct vcpu *v, union evtchn_arg *arg)
 		chn->vcpu = target->id;
 		chn->virq = virq;
 		target->virq_port[virq] = op->port;
-		WRITE_ONCE(chn->state, EVTCHN_VIRQ);
+		evtchn_open(d, chn, EVTCHN_VIRQ);
 	}
 	spin_unlock(&d->evtchn.lock);
 	return err;
@@ -165,7 +165,7 @@ static int op_bind_ipi(struct vcpu *v, union evtchn_arg *arg)
 	err = evtchn_alloc_port(d, &op->port, &chn);
 	if (!err) {
 		chn->vcpu = op->vcpu;
-		WRITE_ONCE(chn->state, EVTCHN_IPI);
+		evtchn_open(d, chn, EVTCHN_IPI);
 	}
 	spin_unlock(&d->evtchn.lock);
 	return err;
@@ -181,6 +181,7 @@ static int op_close(struct vcpu *v, union evtchn_arg *arg)
 	return evtchn_close(v->domain, arg->close.port);
 }
 
+/* Of an open port. */
 static void describe(const struct evtchn *chn, struct evtchn_status *op)
 {
 	op->vcpu = chn->vcpu;
@@ -198,11 +199,8 @@ static void describe(const struct evtchn *chn, struct evtchn_status *op)
 		op->status = EVTCHNSTAT_virq;
 		op->u.virq = chn->virq;
 		break;
-	case EVTCHN_IPI:
-		op->status = EVTCHNSTAT_ipi;
-		break;
 	default:
-		op->status = EVTCHNSTAT_closed;
+		op->status = EVTCHNSTAT_ipi;
 		break;
 	}
 }
@@ -218,7 +216,7 @@ static int op_status(struct vcpu *v, union evtchn_arg *arg)
 		return err;
 	spin_lock(&d->evtchn.lock);
 	chn = evtchn_find(d, op->port);
-	if (chn)
+	if (chn && chn->state != EVTCHN_FREE)
 		describe(chn, op);
 	else if (op->port && op->port < evtchn_nr_ports(d))
 		op->status = EVTCHNSTAT_closed;
@@ -297,24 +295,18 @@ static int op_set_priority(struct vcpu *v, union evtchn_arg *arg)
 
 static int op_init_control(struct vcpu *v, union evtchn_arg *arg)
 {
-	struct domain *d = v->domain;
-	int err;
+	return evtchn_fifo_init_control(v->domain, &arg->init_control);
+}
 
-	spin_lock(&d->evtchn.lock);
-	err = evtchn_fifo_init_control(d, &arg->init_control);
-	spin_unlock(&d->evtchn.lock);
-	return err;
+/* An installed control block cannot be taken back, and the answer is always the same. */
+static void answer_init_control(union evtchn_arg *arg)
+{
+	arg->init_control.link_bits = EVTCHN_FIFO_LINK_BITS;
 }
 
 static int op_expand_array(struct vcpu *v, union evtchn_arg *arg)
 {
-	struct domain *d = v->domain;
-	int err;
-
-	spin_lock(&d->evtchn.lock);
-	err = evtchn_fifo_expand_array(d, &arg->expand_array);
-	spin_unlock(&d->evtchn.lock);
-	return err;
+	return evtchn_fifo_expand_array(v->domain, &arg->expand_array);
 }
 
 static int op_reset(struct vcpu *v, union evtchn_arg *arg)
@@ -332,27 +324,29 @@ static int op_reset(struct vcpu *v, union evtchn_arg *arg)
 static const struct op_row {
 	int (*fn)(struct vcpu *v, union evtchn_arg *arg);
 	void (*undo)(struct vcpu *v, const union evtchn_arg *arg);
+	void (*answer)(union evtchn_arg *arg); /* fills in the result before fn runs */
 	uint8_t size;
-	bool has_result;
+	bool has_result; /* to be written once fn succeeded; undo takes fn back when that faults */
 } op_table[] = {
-	[EVTCHNOP_bind_interdomain] = { op_bind_interdomain, undo_bind_interdomain,
+	[EVTCHNOP_bind_interdomain] = { op_bind_interdomain, undo_bind_interdomain, NULL,
 					sizeof(struct evtchn_bind_interdomain), true },
-	[EVTCHNOP_bind_virq] = { op_bind_virq, undo_bind_virq, sizeof(struct evtchn_bind_virq),
-				 true },
-	[EVTCHNOP_close] = { op_close, NULL, sizeof(struct evtchn_close), false },
-	[EVTCHNOP_send] = { op_send, NULL, sizeof(struct evtchn_send), false },
-	[EVTCHNOP_status] = { op_status, NULL, sizeof(struct evtchn_status), true },
-	[EVTCHNOP_alloc_unbound] = { op_alloc_unbound, undo_alloc_unbound,
+	[EVTCHNOP_bind_virq] = { op_bind_virq, undo_bind_virq, NULL,
+				 sizeof(struct evtchn_bind_virq), true },
+	[EVTCHNOP_close] = { op_close, NULL, NULL, sizeof(struct evtchn_close), false },
+	[EVTCHNOP_send] = { op_send, NULL, NULL, sizeof(struct evtchn_send), false },
+	[EVTCHNOP_status] = { op_status, NULL, NULL, sizeof(struct evtchn_status), true },
+	[EVTCHNOP_alloc_unbound] = { op_alloc_unbound, undo_alloc_unbound, NULL,
 				     sizeof(struct evtchn_alloc_unbound), true },
-	[EVTCHNOP_bind_ipi] = { op_bind_ipi, undo_bind_ipi, sizeof(struct evtchn_bind_ipi), true },
-	[EVTCHNOP_bind_vcpu] = { op_bind_vcpu, NULL, sizeof(struct evtchn_bind_vcpu), false },
-	[EVTCHNOP_unmask] = { op_unmask, NULL, sizeof(struct evtchn_unmask), false },
-	[EVTCHNOP_reset] = { op_reset, NULL, sizeof(struct evtchn_reset), false },
-	[EVTCHNOP_init_control] = { op_init_control, NULL, sizeof(struct evtchn_init_control),
-				    true },
-	[EVTCHNOP_expand_array] = { op_expand_array, NULL, sizeof(struct evtchn_expand_array),
+	[EVTCHNOP_bind_ipi] = { op_bind_ipi, undo_bind_ipi, NULL, sizeof(struct evtchn_bind_ipi),
+				true },
+	[EVTCHNOP_bind_vcpu] = { op_bind_vcpu, NULL, NULL, sizeof(struct evtchn_bind_vcpu), false },
+	[EVTCHNOP_unmask] = { op_unmask, NULL, NULL, sizeof(struct evtchn_unmask), false },
+	[EVTCHNOP_reset] = { op_reset, NULL, NULL, sizeof(struct evtchn_reset), false },
+	[EVTCHNOP_init_control] = { op_init_control, NULL, answer_init_control,
+				    sizeof(struct evtchn_init_control), false },
+	[EVTCHNOP_expand_array] = { op_expand_array, NULL, NULL, sizeof(struct evtchn_expand_array),
 				    false },
-	[EVTCHNOP_set_priority] = { op_set_priority, NULL, sizeof(struct evtchn_set_priority),
+	[EVTCHNOP_set_priority] = { op_set_priority, NULL, NULL, sizeof(struct evtchn_set_priority),
 				    false },
 };
 
@@ -369,6 +363,10 @@ int64_t do_event_channel_op(struct vcpu *v, struct hypercall_args *a)
 	if (!row->fn)
 		return -XEN_ENOSYS;
 	err = copy_from_guest(v, &arg, ptr, row->size);
+	if (!err && row->answer) {
+		row->answer(&arg);
+		err = copy_to_guest(v, ptr, &arg, row->size);
+	}
 	if (!err)
 		err = row->fn(v, &arg);
 	if (err == -XEN_EAGAIN)
