@@ -286,6 +286,8 @@ static struct domain *create_domain(uint64_t max_bytes)
 static void keep_private_registers(void)
 {
 	private_mmio_add(MPA(VLAPIC_BASE), MIB); /* local APIC and the window of MSIs */
+	if (acpi_hpet.a) /* its timers can write messages anywhere, past the IOMMU */
+		private_mmio_add(acpi_hpet, PAGE_SIZE);
 	for (unsigned i = 0; i < nr_ioapics; i++)
 		private_mmio_add(ioapic_info(i)->base, PAGE_SIZE);
 	for (unsigned i = 0; i < nr_acpi_mcfg; i++) {
