@@ -97,8 +97,8 @@ static void check_readonly(void)
 	uint32_t byte = 0;
 
 	grant_allow(REF, self, page, GTF_readonly);
-	check_err(map(REF, self, (uintptr_t)window, 0, NULL), GNTST_general_error,
-		  "a read-only grant cannot be mapped for writing");
+	check(map(REF, self, (uintptr_t)window, 0, NULL) < 0,
+	      "a read-only grant cannot be mapped for writing");
 	check_err(map(REF, self, (uintptr_t)window, GNTMAP_readonly, &handle), GNTST_okay,
 		  "but for reading");
 	check_eq(*(volatile uint16_t *)&grant_table[REF].flags & (GTF_reading | GTF_writing),

@@ -88,7 +88,6 @@ static const struct {
 } pointer_calls[] = {
 	{ __HYPERVISOR_memory_op, XENMEM_add_to_physmap, 0, "memory_op(add_to_physmap)" },
 	{ __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, 0, "memory_op(remove_from_physmap)" },
-	{ __HYPERVISOR_memory_op, XENMEM_memory_map, 0, "memory_op(memory_map)" },
 	{ __HYPERVISOR_xen_version, XENVER_get_features, 0, "xen_version(get_features)" },
 	{ __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, 0, "event_channel_op(alloc_unbound)" },
 	{ __HYPERVISOR_event_channel_op, EVTCHNOP_send, 0, "event_channel_op(send)" },
@@ -186,15 +185,18 @@ static int32_t call_in(const struct mode *mode, uint32_t nr, uint32_t a1, uint32
 static void check_32bit(const struct mode *mode)
 {
 	static struct xen_feature_info info;
-	static struct xen_e820_entry map[64];
-	static struct compat_xen_memory_map op;
+	static struct compat_xen_memory_reservation op;
+	uint8_t *page = page_alloc();
+	uint32_t gfn = (uint32_t)gfn_of(page);
 	static char text[] = "  note  printed from 32-bit code\n";
 	struct call32 c = { .eax = __HYPERVISOR_console_io, .ebx = CONSOLEIO_write,
 			    .ecx = sizeof(text) - 1, .edx = (uint32_t)(uintptr_t)text,
 			    .cr0 = mode->cr0, .cr4 = mode->cr4 };
 
 	info = (struct xen_feature_info){ 0 };
-	op = (struct compat_xen_memory_map){ ARRAY_SIZE(map), (uint32_t)(uintptr_t)map };
+	op = (struct compat_xen_memory_reservation){ .extent_start = (uint32_t)(uintptr_t)&gfn,
+						     .nr_extents = 1,
+						     .domid = DOMID_SELF };
 	if (mode->page_tables)
 		c.cr3 = mode->page_tables();
 	check_err(call_in(mode, __HYPERVISOR_xen_version, XENVER_version, 0), 4 << 16 | 17,
@@ -203,10 +205,11 @@ static void check_32bit(const struct mode *mode)
 			  (uint32_t)(uintptr_t)&info),
 		  0, "%s: a pointer is a 32-bit address", mode->name);
 	check(info.submap & BIT(XENFEAT_hvm_safe_pvclock), "%s: its target is written", mode->name);
-	check_err(call_in(mode, __HYPERVISOR_memory_op, XENMEM_memory_map,
+	check_err(call_in(mode, __HYPERVISOR_memory_op, XENMEM_decrease_reservation,
 			  (uint32_t)(uintptr_t)&op),
-		  0, "%s: a structure has its 32-bit layout", mode->name);
-	check(op.nr_entries > 1 && map[0].size, "%s: and its nested pointer is followed", mode->name);
+		  1, "%s: a structure has its 32-bit layout", mode->name);
+	check_eq(mmio_read32((uintptr_t)page), ~0u, "%s: and its nested pointer is followed",
+		 mode->name);
 	check_err(call_in(mode, 63, 0, 0), -XEN_ENOSYS, "%s: unknown numbers give -ENOSYS",
 		  mode->name);
 	call32(&c);

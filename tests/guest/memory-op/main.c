@@ -139,8 +139,6 @@ static void check_batch(void)
 	op.u.foreign_domid = DOMID_SELF;
 	memory_op(XENMEM_add_to_physmap_batch, &op);
 	check(errs[0] < 0 || errs[0] == 77, "one's own memory is not foreign");
-	op.size = 0;
-	check_err(memory_op(XENMEM_add_to_physmap_batch, &op), 0, "an empty batch does nothing");
 }
 
 static void check_map(void)
@@ -148,8 +146,14 @@ static void check_map(void)
 	static struct xen_e820_entry map[64];
 	struct xen_memory_map op = { .nr_entries = ARRAY_SIZE(map), .buffer = (uintptr_t)map };
 	uint32_t count;
+	int64_t rc = memory_op(XENMEM_memory_map, &op);
 
-	check_err(memory_op(XENMEM_memory_map, &op), 0, "the memory map can be read");
+	check_err(memory_op(63, &op), -XEN_ENOSYS, "an unknown command gives -ENOSYS");
+	if (rc == -XEN_ENOSYS && start_info->memmap_entries) {
+		note("the memory map is in the start info only");
+		return;
+	}
+	check_err(rc, 0, "the memory map can be read");
 	count = op.nr_entries;
 	check(count > 1 && count <= 64 && map[0].addr == 0, "it has %u entries, from 0 on", count);
 	op.nr_entries = 1;
@@ -157,7 +161,6 @@ static void check_map(void)
 	      "a short buffer gets no more than it holds");
 	op = (struct xen_memory_map){ .nr_entries = 64, .buffer = BAD_POINTER };
 	check_err(memory_op(XENMEM_memory_map, &op), -XEN_EFAULT, "an unmapped buffer gives -EFAULT");
-	check_err(memory_op(63, &op), -XEN_ENOSYS, "an unknown command gives -ENOSYS");
 }
 
 void test_main(void)

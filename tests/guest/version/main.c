@@ -64,6 +64,8 @@ static void check_features(void)
 
 void test_main(void)
 {
+	int64_t rc;
+
 	check_eq((uint64_t)xen_version(XENVER_version, NULL),
 		 LODGE_CLAIMED_XEN_MAJOR << 16 | LODGE_CLAIMED_XEN_MINOR, "the version is 4.17");
 	check_eq(cpuid(0x40000001).eax, LODGE_CLAIMED_XEN_MAJOR << 16 | LODGE_CLAIMED_XEN_MINOR,
@@ -74,7 +76,8 @@ void test_main(void)
 		  "the handle to an unmapped address gives -EFAULT");
 	check_err(xen_version(XENVER_platform_parameters, buffer), 0,
 		  "platform parameters can be read");
-	check(xen_version(XENVER_build_id, NULL) > 0, "the build id has a length");
+	rc = xen_version(XENVER_build_id, NULL);
+	check(rc > 0 || rc == -XEN_ENODATA, "the build id has a length, or there is none");
 	check_err(xen_version(99, buffer), -XEN_ENOSYS, "an unknown command gives -ENOSYS");
 	check_err(xen_version(-1, buffer), -XEN_ENOSYS, "a negative command gives -ENOSYS");
 	check_strings();
