@@ -6,6 +6,7 @@
 #include "lib/string.h"
 #include "lodge/log.h"
 #include "lodge/page.h"
+#include "lodge/spinlock.h"
 #include "x86/acpi.h"
 #include "x86/boot-info.h"
 #include "x86/cpu.h"
@@ -198,12 +199,11 @@ static uint64_t *table_alloc(void)
 	if (!has_allocator)
 		return boot_alloc(1);
 	mfn = page_alloc(ORDER_4K, NODE_ANY, PAGE_ALLOC_ZERO);
-	if (mfn_is_none(mfn))
-		boot_fail("no memory for page tables\n");
-	return mfn_to_ptr(mfn);
+	return mfn_is_none(mfn) ? NULL : mfn_to_ptr(mfn);
 }
 
-/* The entry for va at a level (0: 4 KiB, 1: 2 MiB, 2: 1 GiB), making the tables above it. */
+/* The entry for va at a level (0: 4 KiB, 1: 2 MiB, 2: 1 GiB), making the tables above it. NULL without
+ * memory for one; not before the page allocator works. */
 static uint64_t *entry_for(uint64_t va, unsigned level)
 {
 	uint64_t *table = root;
@@ -211,8 +211,13 @@ static uint64_t *entry_for(uint64_t va, unsigned level)
 	for (unsigned l = 3; l > level; l--) {
 		uint64_t *e = &table[va >> (PAGE_SHIFT + 9 * l) & 511];
 
-		if (!(*e & PTE_PRESENT))
-			*e = ptr_to_mfn(table_alloc()).n << PAGE_SHIFT | PTE_PRESENT | PTE_WRITE;
+		if (!(*e & PTE_PRESENT)) {
+			uint64_t *new_table = table_alloc();
+
+			if (!new_table)
+				return NULL;
+			*e = ptr_to_mfn(new_table).n << PAGE_SHIFT | PTE_PRESENT | PTE_WRITE;
+		}
 		BUG_ON(*e & PTE_LARGE);
 		table = mfn_to_ptr(mpa_to_mfn(MPA(*e & PTE_ADDRESS)));
 	}
@@ -327,16 +332,60 @@ void paging_cpu_init(void)
 
 /* ---- Additions ---- */
 
+/* What map_mmio() and map_firmware() have mapped: who asks again gets the same, so that a guest that moves a
+ * device about cannot make the tables grow without end. */
+#define NR_MAPPINGS 1024u
+
+static struct mapping {
+	uint64_t base, bytes, flags; /* whole pages */
+	uint64_t va;
+} mappings[NR_MAPPINGS];
+static unsigned nr_mappings;
+static struct spinlock mappings_lock = SPINLOCK(LOCK_RANK_PAGING);
+
+static uint64_t find_mapping(uint64_t base, uint64_t bytes, uint64_t flags)
+{
+	for (unsigned i = 0; i < nr_mappings; i++) {
+		const struct mapping *m = &mappings[i];
+
+		if (m->base == base && m->bytes == bytes && m->flags == flags)
+			return m->va;
+	}
+	return 0;
+}
+
+static uint64_t add_mapping(uint64_t base, uint64_t bytes, uint64_t flags)
+{
+	uint64_t va = mmio_next;
+
+	if (nr_mappings == NR_MAPPINGS)
+		return 0;
+	for (uint64_t at = 0; at < bytes; at += PAGE_SIZE) {
+		uint64_t *e = entry_for(va + at, 0);
+
+		if (!e)
+			return 0; /* what is mapped so far is mapped over the next time */
+		*e = (base + at) | flags;
+	}
+	mmio_next += bytes + PAGE_SIZE; /* what runs over the end faults */
+	mappings[nr_mappings++] = (struct mapping){ base, bytes, flags, va };
+	return va;
+}
+
 static uint8_t *map_next(mpa_t a, uint64_t bytes, uint64_t flags)
 {
 	uint64_t offset = a.a & ~PAGE_MASK;
 	uint64_t size = align_up(offset + bytes, PAGE_SIZE);
-	uint64_t va = mmio_next;
+	uint64_t va;
 
-	mmio_next += size + PAGE_SIZE; /* what runs over the end faults */
-	for (uint64_t at = 0; at < size; at += PAGE_SIZE)
-		*entry_for(va + at, 0) = (a.a - offset + at) | flags;
-	return (uint8_t *)va + offset;
+	spin_lock(&mappings_lock);
+	va = find_mapping(a.a - offset, size, flags);
+	if (!va)
+		va = add_mapping(a.a - offset, size, flags);
+	spin_unlock(&mappings_lock);
+	if (!va && !has_allocator)
+		boot_fail("no memory for page tables\n");
+	return va ? (uint8_t *)va + offset : NULL;
 }
 
 void *map_mmio(mpa_t a, uint64_t bytes)
@@ -355,17 +404,22 @@ void *stack_create(uint32_t id)
 
 	for (uint64_t va = base; va < base + CPU_STACK_SIZE; va += PAGE_SIZE) {
 		mfn_t mfn = page_alloc(ORDER_4K, NODE_ANY, 0);
+		uint64_t *e = entry_for(va, 0);
 
-		if (mfn_is_none(mfn))
+		if (mfn_is_none(mfn) || !e)
 			return NULL;
-		*entry_for(va, 0) = mfn.n << PAGE_SHIFT | MAP_DATA;
+		*e = mfn.n << PAGE_SHIFT | MAP_DATA;
 	}
 	return (void *)(base + CPU_STACK_SIZE);
 }
 
 void paging_map_trampoline(mpa_t page)
 {
-	*entry_for(page.a, 0) = page.a | MAP_TEXT;
+	uint64_t *e = entry_for(page.a, 0);
+
+	if (!e)
+		boot_fail("no memory for page tables\n");
+	*e = page.a | MAP_TEXT;
 }
 
 void paging_unmap_trampoline(void)

@@ -6,7 +6,8 @@
  *	0xffffffff80200000  the image: text RX, read-only data R, data RW
  *
  * All built at boot; later only map_mmio() and stacks add to it. Nothing is ever unmapped but the
- * identity map that starts CPUs, hence no TLB shootdown. Locking: boot CPU, before the service VM runs. */
+ * identity map that starts CPUs, hence no TLB shootdown. Locking: map_mmio() has its own (LOCK_RANK_PAGING);
+ * the rest is for the boot CPU before the service VM runs. */
 #ifndef LODGE_PAGING_H
 #define LODGE_PAGING_H
 
@@ -32,7 +33,9 @@ void paging_init(void);
 void paging_cpu_init(void);
 mpa_t paging_root(void);
 
-/* Registers of a device: uncached, for good. `a` and `bytes` need no alignment. */
+/* Registers of a device: uncached, for good; the same range again gives the same pointer. `a` and `bytes`
+ * need no alignment. NULL without memory, but only once the page allocator works. Takes
+ * LOCK_RANK_PAGING. */
 void *map_mmio(mpa_t a, uint64_t bytes);
 /* Firmware's tables, wherever they are: cached, read-only, for good. */
 const void *map_firmware(mpa_t a, uint64_t bytes);

@@ -23,6 +23,7 @@ enum lock_rank {
 	LOCK_RANK_TIMER,   /* timer queue of one CPU */
 	LOCK_RANK_CLOCK,   /* wall clock records of all domains */
 	LOCK_RANK_DOMAIN_LIST, /* the table of domains: lookups are possible nearly everywhere */
+	LOCK_RANK_PAGING,      /* the hypervisor's own mappings of devices */
 	LOCK_RANK_HEAP,        /* page allocator */
 	LOCK_RANK_CONSOLE,     /* leaf: any code may print */
 };
