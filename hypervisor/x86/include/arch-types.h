@@ -32,11 +32,22 @@ struct arch_cpu {
 #define CPU_IN_GUEST 1u
 #define CPU_IN_COPY  2u
 
-#define INSN_LEN_ENTRIES 8u
+#define INSN_LEN_ENTRIES 16u
 
 struct insn_len_entry { /* x86/vm/insn-len.c */
 	uint64_t rip, cr3;
 	uint32_t kind, len;
+	uint64_t pad; /* a power of two is quicker to find */
+};
+
+/* A lookup in the physmap that is remembered: x86/vm/guest-mem.c. */
+#define GUEST_PAGES 32u
+
+struct guest_page {
+	uint64_t gfn;
+	uint64_t generation; /* arch_domain.p2m_generation when it was made; 0: never */
+	uint8_t *page;
+	bool is_writable;
 };
 
 #define VLAPIC_NR_LVT 6u
@@ -83,6 +94,7 @@ struct arch_vcpu {
 	uint32_t
 		fresh_on; /* CPU whose registers still hold our FPU and VMLOAD state, or CPU_NONE */
 	struct insn_len_entry insn_len[INSN_LEN_ENTRIES];
+	struct guest_page guest_page[GUEST_PAGES];
 	void *fpu; /* FXSAVE or XSAVE image, 64-byte aligned */
 	uint64_t xcr0;
 	uint64_t tsc_aux;
@@ -98,6 +110,7 @@ struct arch_vcpu {
 
 struct arch_domain {
 	mfn_t p2m_root;
+	uint64_t p2m_generation;  /* from 1; bumped by arch_p2m_flush() */
 	uint64_t tsc_offset;      /* guest TSC - host TSC: the same for all vCPUs */
 	uint8_t callback_vector;  /* HVM_PARAM_CALLBACK_IRQ, type 2; 0: none */
 	struct rangeset *ports;   /* I/O ports that reach the machine */

@@ -222,24 +222,24 @@ void npt_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
 		ret_e->access |= P2M_DMA;
 }
 
-void *npt_pointer(const struct domain *d, gfn_t gfn, bool for_write)
+void *npt_pointer(const struct domain *d, gfn_t gfn, bool *ret_is_writable)
 {
-	uint64_t need = for_write ? NPT_PRESENT | NPT_WRITE : NPT_PRESENT;
 	const struct page *page;
 	unsigned level;
 	uint64_t entry;
 	mfn_t mfn;
 
+	/* The bound is checked; a wrong guess about it reads within the root table all the same. */
 	if (unlikely(gfn.n >= d->p2m.max_gfn))
 		return NULL;
-	/* The bound was checked; a wrong guess about it reads within the root table all the same. */
 	entry = walk(d, gfn.n, &level);
-	if (unlikely((entry & need) != need))
+	if (unlikely(!(entry & NPT_PRESENT)))
 		return NULL;
 	mfn = MFN(((entry & NPT_FRAME) >> PAGE_SHIFT) +
 		  (gfn.n & ((1ull << level_shift(level)) - 1)));
 	page = mfn_to_page(mfn);
 	if (unlikely(!page || page->owner == PAGE_OWNER_NONE))
 		return NULL;
+	*ret_is_writable = entry & NPT_WRITE;
 	return mfn_to_ptr(mfn);
 }

@@ -30,6 +30,6 @@ must_check int npt_init(struct domain *d);
 void npt_fini(struct domain *d);
 must_check int npt_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
 void npt_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
-void *npt_pointer(const struct domain *d, gfn_t gfn, bool for_write);
+void *npt_pointer(const struct domain *d, gfn_t gfn, bool *ret_is_writable);
 
 #endif

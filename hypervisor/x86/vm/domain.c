@@ -22,6 +22,7 @@ int arch_domain_init(struct domain *d)
 {
 	int err = io_domain_init(d);
 
+	d->arch.p2m_generation = 1;
 	if (err)
 		return err;
 	return mmio_register(d, GPA(VLAPIC_BASE), PAGE_SIZE, &vlapic_mmio_ops, NULL);
@@ -95,7 +96,8 @@ void arch_p2m_flush(struct domain *d)
 {
 	/* The atomic operations order what the caller changed in the tables before the look at
 	 * in_guest. Pairs with vm_enter() and guest-mem.c: a CPU that is not inside now sees the
-	 * change, or the bit, before it goes in. */
+	 * generation, or the bit, and the change before it goes in. */
+	__atomic_fetch_add(&d->arch.p2m_generation, 1, __ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
 		if (d->vcpu[i])
 			vm_request_work(d->vcpu[i], VM_WORK_FLUSH);

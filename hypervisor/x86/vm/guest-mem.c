@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Access to guest memory by linear address: a walk of the guest's page tables in software, then the
- * physmap, then the direct map. Nothing is cached between calls, so nothing can be stale.
+ * physmap, then the direct map. The guest's own tables are read afresh each time, as only its TLB rules
+ * would say what else is right; physmap lookups, of which a walk needs one for each level, are
+ * remembered for each vCPU.
  *
  * No lock is taken. A page cannot go away while it is accessed, although it is not pinned: accesses
  * run between section_begin() and section_end(), and arch_p2m_flush(), which everybody calls between
- * removing a translation and giving the page back, waits for sections of this domain that had begun
- * before. A section takes no lock and loops over at most a few pages, so the wait is short and
- * cannot deadlock. Tables of the physmap live as long as the domain.
+ * removing a translation (or a right) and giving the page back, first makes what is remembered void
+ * (arch_domain.p2m_generation) and then waits for sections of this domain that had begun before. A
+ * section takes no lock and touches at most a few pages, so the wait is short and cannot
+ * deadlock. Tables of the physmap live as long as the domain.
  */
 #include "x86/vm/guest-mem.h"
 
@@ -28,17 +31,37 @@
 #define PTE_FRAME    0x000ffffffffff000ull
 #define PDE_4M_HIGH  0x001fe000u /* 32-bit paging: address bits 39:32 of a 4M page (PSE-36) */
 
+/* What an entry of a level maps, as a power of two. */
+#define SHIFT_4K   12u
+#define SHIFT_2M   21u
+#define SHIFT_4M   22u
+#define SHIFT_1G   30u
+#define SHIFT_512G 39u
+#define SHIFT_256T 48u
+
 #define CR4_PSE  (1ull << 4)
 #define CR4_LA57 (1ull << 12)
 
 /* Longest stretch copied in one section: bounds how long a flush can wait. */
 #define SECTION_BYTES (4 * PAGE_SIZE)
 
-static void section_begin(struct cpu *c)
+/* How the guest translates right now. */
+struct walker {
+	struct vcpu *v;
+	struct vm_paging paging;
+	uint64_t generation; /* of the physmap, since section_begin() */
+	uint64_t want_table; /* bits that an entry must have to be followed without further ado */
+	uint64_t want_leaf;
+	bool write;
+	unsigned changes; /* how often an entry changed while we looked at it */
+};
+
+static void section_begin(struct walker *w, struct cpu *c)
 {
-	/* Pairs with arch_p2m_flush(): either we see the physmap without what it removed, or it sees
-	 * us. An exchange orders our store before our loads. */
+	/* Pairs with arch_p2m_flush(): either we see the new generation, and the physmap without what
+	 * was removed, or it sees us. An exchange orders our store before our loads. */
 	__atomic_exchange_n(&c->arch.in_guest, CPU_IN_COPY, __ATOMIC_SEQ_CST);
+	w->generation = READ_ONCE(w->v->domain->arch.p2m_generation);
 }
 
 static void section_end(struct cpu *c)
@@ -46,142 +69,147 @@ static void section_end(struct cpu *c)
 	__atomic_store_n(&c->arch.in_guest, 0, __ATOMIC_RELEASE);
 }
 
-/* How the guest translates right now. */
-struct walker {
-	const struct domain *domain;
-	struct vm_paging paging;
-	bool write, check_write; /* check_write: pages without PTE_WRITE fault */
-};
-
-/* Sets accessed and dirty bits as the CPU would, and only in the entry that was read: the guest, or
- * another CPU's walk, may have changed it meanwhile. False: it has. */
-static bool mark_entry(void *entry, unsigned entry_bytes, uint64_t old, uint64_t bits)
+static __attribute__((noinline)) uint8_t *find_page(const struct walker *w, uint64_t gfn,
+						    bool for_write, struct guest_page *cached)
 {
-	uint32_t old32 = (uint32_t)old;
+	bool is_writable;
+	uint8_t *page = vm_ops->p2m_pointer(w->v->domain, GFN(gfn), &is_writable);
 
-	if (entry_bytes == 4)
-		return __atomic_compare_exchange_n((uint32_t *)entry, &old32,
-						   old32 | (uint32_t)bits, false, __ATOMIC_SEQ_CST,
-						   __ATOMIC_RELAXED);
-	return __atomic_compare_exchange_n((uint64_t *)entry, &old, old | bits, false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	if (!page || (for_write && !is_writable))
+		return NULL;
+	*cached = (struct guest_page){ gfn, w->generation, page, is_writable };
+	return page;
 }
 
-/* What a level of the guest's tables looks like. */
-struct level {
-	unsigned entry_bytes;
-	bool is_last;
-	bool may_be_large;
-};
-
-#define MAX_ENTRY_CHANGES 64 /* while we look at one entry; a guest that beats it gets -EFAULT */
-
-/* Reads and marks the entry at gpa. */
-static inline int read_entry(const struct walker *w, uint64_t gpa, struct level l,
-			     uint64_t *ret_entry, bool *ret_is_leaf)
+/* Our pointer to the guest's frame, valid until the section ends. NULL: no RAM, or not writable. */
+static inline uint8_t *guest_page(const struct walker *w, uint64_t gfn, bool for_write)
 {
-	uint8_t *page = vm_ops->p2m_pointer(w->domain, gpa_to_gfn(GPA(gpa)), false);
-	void *p;
+	struct guest_page *e = &w->v->arch.guest_page[gfn % GUEST_PAGES];
 
-	if (unlikely(!page))
-		return -XEN_EFAULT;
-	p = page + (gpa & (PAGE_SIZE - 1));
-	for (unsigned i = 0; i < MAX_ENTRY_CHANGES; i++) {
-		uint64_t entry =
-			l.entry_bytes == 4 ? READ_ONCE(*(uint32_t *)p) : READ_ONCE(*(uint64_t *)p);
-		bool is_leaf = l.is_last || (l.may_be_large && entry & PTE_LARGE);
-		uint64_t marks = w->write && is_leaf ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
+	if (likely(e->gfn == gfn && e->generation == w->generation &&
+		   (!for_write || e->is_writable)))
+		return e->page;
+	return find_page(w, gfn, for_write, e);
+}
 
-		if (unlikely(!(entry & PTE_PRESENT) || (w->check_write && !(entry & PTE_WRITE))))
-			break;
-		*ret_entry = entry;
-		*ret_is_leaf = is_leaf;
-		if (likely((entry & marks) == marks))
-			return 0;
-		/* The table may lie in a page that the guest can only read. */
-		if (!vm_ops->p2m_pointer(w->domain, gpa_to_gfn(GPA(gpa)), true))
-			break;
-		if (mark_entry(p, l.entry_bytes, entry, marks))
-			return 0;
+#define MAX_ENTRY_CHANGES 64 /* during one copy; a guest that beats it gets -EFAULT */
+
+/* An entry lacks bits that are wanted. Those that the CPU sets by itself (accessed, dirty) are set, but
+ * only in the entry that was read: the guest, or another CPU's walk, may have changed it meanwhile.
+ * True: look at it again. */
+static __attribute__((noinline)) bool mark_entry(struct walker *w, uint64_t gfn, void *p,
+						 unsigned entry_bytes, uint64_t entry,
+						 uint64_t want)
+{
+	const uint64_t marks = PTE_ACCESSED | PTE_DIRTY;
+
+	if (~entry & want & ~marks || w->changes++ == MAX_ENTRY_CHANGES)
+		return false;
+	/* The table may lie in a page that the guest can only read. */
+	if (!guest_page(w, gfn, true))
+		return false;
+	if (entry_bytes == 4) {
+		uint32_t old = (uint32_t)entry, new = old | (uint32_t)(want & marks);
+
+		__atomic_compare_exchange_n((uint32_t *)p, &old, new, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED);
+	} else {
+		__atomic_compare_exchange_n((uint64_t *)p, &entry, entry | (want & marks), false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 	}
-	return -XEN_EFAULT;
+	return true;
 }
 
-/* Four or five levels of 512 entries; PAE has two below its own third. */
-static int walk_512(const struct walker *w, uint64_t va, uint64_t table, unsigned levels,
-		    gpa_t *ret_gpa)
+/* Levels of 512 entries, the first of them indexed by va >> shift. */
+static int walk_512(struct walker *w, uint64_t va, uint64_t table, unsigned shift, gpa_t *ret_gpa)
 {
-	for (unsigned level = levels; level; level--) {
-		unsigned shift = PAGE_SHIFT + 9 * (level - 1);
-		uint64_t entry, offset_mask = (1ull << shift) - 1;
+	for (;;) {
+		uint64_t gfn = (table & PTE_FRAME) >> PAGE_SHIFT, entry, want;
+		uint8_t *page = guest_page(w, gfn, false);
+		uint64_t *p = (uint64_t *)(void *)page + (va >> shift & 511);
 		bool is_leaf;
-		struct level l = { .entry_bytes = 8,
-				   .is_last = level == 1,
-				   .may_be_large = level == 2 || level == 3 };
-		int err = read_entry(w, (table & PTE_FRAME) + (va >> shift & 511) * 8, l, &entry,
-				     &is_leaf);
 
-		if (unlikely(err))
-			return err;
-		if (is_leaf) {
+		if (unlikely(!page))
+			return -XEN_EFAULT;
+		entry = READ_ONCE(*p);
+		is_leaf = shift == PAGE_SHIFT || (entry & PTE_LARGE && shift <= SHIFT_1G);
+		want = is_leaf ? w->want_leaf : w->want_table;
+		if (unlikely((entry & want) != want)) {
+			if (!mark_entry(w, gfn, p, 8, entry, want))
+				return -XEN_EFAULT;
+		} else if (is_leaf) {
+			uint64_t offset_mask = (1ull << shift) - 1;
+
 			*ret_gpa = GPA((entry & PTE_FRAME & ~offset_mask) | (va & offset_mask));
 			return 0;
+		} else {
+			table = entry;
+			shift -= 9;
 		}
-		table = entry;
 	}
-	return -XEN_EFAULT;
 }
 
-static int walk_pae(const struct walker *w, uint64_t va, gpa_t *ret_gpa)
+static int walk_pae(struct walker *w, uint64_t va, gpa_t *ret_gpa)
 {
 	uint64_t gpa = (w->paging.cr3 & 0xffffffe0u) + (va >> 30 & 3) * 8;
-	uint8_t *page = vm_ops->p2m_pointer(w->domain, gpa_to_gfn(GPA(gpa)), false);
+	uint8_t *page = guest_page(w, gpa >> PAGE_SHIFT, false);
 	uint64_t entry;
 
 	if (!page)
 		return -XEN_EFAULT;
-	entry = READ_ONCE(*(uint64_t *)(page + (gpa & (PAGE_SIZE - 1))));
+	entry = READ_ONCE(*(uint64_t *)(void *)(page + (gpa & (PAGE_SIZE - 1))));
 	if (!(entry & PTE_PRESENT))
 		return -XEN_EFAULT;
-	return walk_512(w, va, entry, 2, ret_gpa);
+	return walk_512(w, va, entry, SHIFT_2M, ret_gpa);
 }
 
-static int walk_32bit(const struct walker *w, uint64_t va, gpa_t *ret_gpa)
+/* Two levels of 1024 entries of four bytes. */
+static int walk_32bit(struct walker *w, uint64_t va, gpa_t *ret_gpa)
 {
-	const struct level directory = { .entry_bytes = 4,
-					 .may_be_large = w->paging.cr4 & CR4_PSE };
-	const struct level last = { .entry_bytes = 4, .is_last = true };
-	uint64_t entry;
-	bool is_leaf;
-	int err;
+	uint64_t table = w->paging.cr3;
+	bool is_last = false;
 
-	err = read_entry(w, (w->paging.cr3 & 0xfffff000u) + (va >> 22 & 1023) * 4, directory,
-			 &entry, &is_leaf);
-	if (err)
-		return err;
-	if (is_leaf) {
-		uint64_t high = (entry & PDE_4M_HIGH) << (32 - 13);
+	for (;;) {
+		uint64_t gfn = (uint32_t)table >> PAGE_SHIFT, want;
+		unsigned index = va >> (is_last ? SHIFT_4K : SHIFT_4M) & 1023;
+		uint8_t *page = guest_page(w, gfn, false);
+		uint32_t *p = (uint32_t *)(void *)page + index, entry;
+		bool is_large;
 
-		*ret_gpa = GPA(high | (entry & 0xffc00000u) | (va & 0x3fffffu));
-		return 0;
+		if (!page)
+			return -XEN_EFAULT;
+		entry = READ_ONCE(*p);
+		is_large = !is_last && entry & PTE_LARGE && w->paging.cr4 & CR4_PSE;
+		want = is_last || is_large ? w->want_leaf : w->want_table;
+		if ((entry & want) != want) {
+			if (!mark_entry(w, gfn, p, 4, entry, want))
+				return -XEN_EFAULT;
+		} else if (is_large) {
+			uint64_t high = (uint64_t)(entry & PDE_4M_HIGH) << (32 - 13);
+
+			*ret_gpa = GPA(high | (entry & 0xffc00000u) | (va & 0x3fffffu));
+			return 0;
+		} else if (is_last) {
+			*ret_gpa = GPA((entry & 0xfffff000u) | (va & (PAGE_SIZE - 1)));
+			return 0;
+		} else {
+			table = entry;
+			is_last = true;
+		}
 	}
-	err = read_entry(w, (entry & 0xfffff000u) + (va >> 12 & 1023) * 4, last, &entry, &is_leaf);
-	if (!err)
-		*ret_gpa = GPA((entry & 0xfffff000u) | (va & (PAGE_SIZE - 1)));
-	return err;
 }
 
-static int translate(const struct walker *w, uint64_t va, gpa_t *ret_gpa)
+static int translate(struct walker *w, uint64_t va, gpa_t *ret_gpa)
 {
 	const struct vm_paging *p = &w->paging;
 
 	if (likely(p->efer & EFER_LMA)) {
-		unsigned levels = unlikely(p->cr4 & CR4_LA57) ? 5 : 4;
-		unsigned unused = 64 - (PAGE_SHIFT + 9 * levels);
+		unsigned shift = unlikely(p->cr4 & CR4_LA57) ? SHIFT_256T : SHIFT_512G;
+		unsigned unused = 64 - 9 - shift;
 
 		if (unlikely((uint64_t)((int64_t)(va << unused) >> unused) != va))
 			return -XEN_EFAULT; /* not canonical */
-		return walk_512(w, va, p->cr3, levels, ret_gpa);
+		return walk_512(w, va, p->cr3, shift, ret_gpa);
 	}
 	va = (uint32_t)va;
 	if (!(p->cr0 & CR0_PG)) {
@@ -191,16 +219,20 @@ static int translate(const struct walker *w, uint64_t va, gpa_t *ret_gpa)
 	return p->cr4 & CR4_PAE ? walk_pae(w, va, ret_gpa) : walk_32bit(w, va, ret_gpa);
 }
 
-static void walker_init(struct walker *w, const struct vcpu *v, bool write)
+static void walker_init(struct walker *w, struct vcpu *v, bool write)
 {
-	w->domain = v->domain;
+	w->v = v;
 	vm_ops->get_paging(v, &w->paging);
 	w->write = write;
-	w->check_write = write && w->paging.cr0 & CR0_WP;
+	w->changes = 0;
+	w->want_table = PTE_PRESENT | PTE_ACCESSED;
+	if (write && w->paging.cr0 & CR0_WP)
+		w->want_table |= PTE_WRITE;
+	w->want_leaf = w->want_table | (write ? PTE_DIRTY : 0);
 }
 
 /* Our pointer to the byte at va, valid until the section ends. */
-static int guest_pointer(const struct walker *w, uint64_t va, void **ret_p)
+static inline int guest_pointer(struct walker *w, uint64_t va, void **ret_p)
 {
 	gpa_t gpa = GPA(0);
 	uint8_t *page;
@@ -208,7 +240,7 @@ static int guest_pointer(const struct walker *w, uint64_t va, void **ret_p)
 
 	if (unlikely(err))
 		return err;
-	page = vm_ops->p2m_pointer(w->domain, gpa_to_gfn(gpa), w->write);
+	page = guest_page(w, gpa.a >> PAGE_SHIFT, w->write);
 	if (unlikely(!page))
 		return -XEN_EFAULT;
 	*ret_p = page + (gpa.a & (PAGE_SIZE - 1));
@@ -235,7 +267,7 @@ static inline void copy_bytes(void *to, const void *from, size_t bytes)
 	}
 }
 
-static int copy_section(const struct walker *w, uint64_t va, uint8_t *ours, size_t bytes)
+static int copy_section(struct walker *w, uint64_t va, uint8_t *ours, size_t bytes)
 {
 	while (bytes) {
 		size_t here = MIN(bytes, PAGE_SIZE - (va & (PAGE_SIZE - 1)));
@@ -265,7 +297,7 @@ static int copy(struct vcpu *v, uint64_t va, void *ours, size_t bytes, bool writ
 	while (bytes && !err) {
 		size_t here = MIN(bytes, SECTION_BYTES);
 
-		section_begin(c);
+		section_begin(&w, c);
 		err = copy_section(&w, va, ours, here);
 		section_end(c);
 		va += here;
@@ -325,7 +357,7 @@ int guest_translate(struct vcpu *v, guest_ptr_t at, bool for_write, gfn_t *ret_g
 	int err;
 
 	walker_init(&w, v, for_write);
-	section_begin(c);
+	section_begin(&w, c);
 	err = translate(&w, at.va, &gpa);
 	section_end(c);
 	if (!err)

@@ -152,9 +152,9 @@ struct vm_ops {
 	void (*p2m_fini)(struct domain *d);
 	must_check int (*p2m_set)(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
 	void (*p2m_get)(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
-	/* Our pointer to the page of RAM at gfn, or NULL for a hole, MMIO, or a read-only page and
-	 * for_write. No lock: see guest-mem.c for why it may be used. */
-	void *(*p2m_pointer)(const struct domain *d, gfn_t gfn, bool for_write);
+	/* Our pointer to the page of RAM at gfn, or NULL for a hole or MMIO. No lock: see guest-mem.c
+	 * for why it may be used. */
+	void *(*p2m_pointer)(const struct domain *d, gfn_t gfn, bool *ret_is_writable);
 };
 
 extern const struct vm_ops *vm_ops; /* set by vm_init(), constant from then on */
