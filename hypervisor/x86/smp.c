@@ -173,6 +173,10 @@ static void call_cpu(uint32_t apic_id, mpa_t page)
 	uint8_t vector = (uint8_t)(page.a >> PAGE_SHIFT);
 
 	__atomic_store_n(&start_state, CPU_CALLED, __ATOMIC_SEQ_CST);
+	/* An emulator that counts instructions charges an INIT with the rest of its CPU's time slice,
+	 * which the next timer ends. */
+	apic_timer_arm(arch_now_ns() + 5 * INIT_DELAY_US * NS_PER_US);
+	cpu_relax();
 	apic_send_init(apic_id);
 	delay_us(INIT_DELAY_US);
 	apic_send_startup(apic_id, vector);
