@@ -9,7 +9,7 @@
 #include "lodge/page.h"
 #include "lodge/vcpu.h"
 
-#define BATCH 16u
+#define BATCH GNTTAB_BATCH
 
 static int16_t status_of_error(int err)
 {
@@ -37,8 +37,10 @@ static void map_one(struct vcpu *v, struct gnttab_map_grant_ref *op)
 		return;
 	op->status = gnttab_map(v->domain, granter, op->ref, gpa_to_gfn(gpa),
 				op->flags & GNTMAP_readonly, &op->handle);
-	op->dev_bus_addr = op->host_addr; /* devices of the guest see guest physical addresses */
-	domain_put(granter);
+	if (op->status)
+		domain_put(granter);
+	else
+		op->dev_bus_addr = op->host_addr; /* devices see guest physical addresses too */
 }
 
 static void map_batch(struct vcpu *v, void *ops, uint32_t nr)
@@ -53,38 +55,38 @@ static void map_batch(struct vcpu *v, void *ops, uint32_t nr)
 static void undo_map_batch(struct vcpu *v, const void *ops, uint32_t nr)
 {
 	const struct gnttab_map_grant_ref *op = ops;
+	struct gnttab_unmapping u = { .nr = 0 };
 
 	for (uint32_t i = 0; i < nr; i++)
 		if (op[i].status == GNTST_okay &&
-		    gnttab_unmap(v->domain, op[i].handle, GFN_NONE) != GNTST_okay)
-			return; /* another vCPU guessed the handle and was quicker */
+		    gnttab_unmap_begin(v->domain, &u, op[i].handle, GFN_NONE) != GNTST_okay)
+			continue; /* another vCPU guessed the handle and was quicker */
+	gnttab_unmap_finish(v->domain, &u);
 }
 
 /* Unmap --------------------------------------------------------------------------------------- */
 
-/* One flush serves the batch: it costs an exit of every vCPU and a round through the IOMMU. */
+/* Either address may be left out; map_one() made them the same. */
+static int16_t unmap_one(struct domain *d, const struct gnttab_unmap_grant_ref *op,
+			 struct gnttab_unmapping *u)
+{
+	uint64_t at = op->host_addr ? op->host_addr : op->dev_bus_addr;
+
+	if (at % PAGE_SIZE)
+		return GNTST_bad_virt_addr;
+	if (op->dev_bus_addr && op->dev_bus_addr != at)
+		return GNTST_bad_dev_addr;
+	return gnttab_unmap_begin(d, u, op->handle, at ? gpa_to_gfn(GPA(at)) : GFN_NONE);
+}
+
 static void unmap_batch(struct vcpu *v, void *ops, uint32_t nr)
 {
 	struct gnttab_unmap_grant_ref *op = ops;
-	struct gnttab_unmapping u[BATCH];
-	uint64_t first = UINT64_MAX, last = 0;
-	uint32_t nr_begun = 0;
+	struct gnttab_unmapping u = { .nr = 0 };
 
-	for (uint32_t i = 0; i < nr; i++) {
-		gfn_t gfn = op[i].host_addr ? gpa_to_gfn(GPA(op[i].host_addr)) : GFN_NONE;
-
-		op[i].status = gnttab_unmap_begin(v->domain, op[i].handle, gfn, &u[nr_begun]);
-		if (op[i].status)
-			continue;
-		first = MIN(first, u[nr_begun].track.gfn.n);
-		last = MAX(last, u[nr_begun].track.gfn.n);
-		nr_begun++;
-	}
-	if (!nr_begun)
-		return;
-	p2m_flush(v->domain, GFN(first), last - first + 1, true);
-	for (uint32_t i = 0; i < nr_begun; i++)
-		gnttab_unmap_finish(v->domain, &u[i]);
+	for (uint32_t i = 0; i < nr; i++)
+		op[i].status = unmap_one(v->domain, &op[i], &u);
+	gnttab_unmap_finish(v->domain, &u);
 }
 
 /* Copy ---------------------------------------------------------------------------------------- */
@@ -255,7 +257,7 @@ static int write_frame_list(struct vcpu *v, const struct domain *d, uint32_t nr_
 	int err = 0;
 
 	for (uint32_t i = 0; i < nr_frames && !err; i++) {
-		uint64_t gfn = d->grant.frame_gfn[i].n;
+		uint64_t gfn = READ_ONCE(d->grant.frame_gfn[i].n);
 
 		err = copy_to_guest(v, guest_ptr_add(list, (uint64_t)i * size), &gfn, size);
 	}

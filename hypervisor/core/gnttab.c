@@ -13,12 +13,13 @@
 #define ENTRIES_PER_FRAME  ((uint32_t)(PAGE_SIZE / sizeof(struct grant_entry_v1)))
 #define ACTIVE_BLOCK_BYTES (ENTRIES_PER_FRAME * sizeof(struct active_grant))
 #define TRACKS_PER_FRAME   ((uint32_t)(PAGE_SIZE / sizeof(struct maptrack)))
+#define MAX_FRAMES         (1u << 16) /* of table or maptrack: their entries are counted in 32 bits */
 
 /* A reference in use. Its page is pinned once, however many use it. */
 struct active_grant {
 	uint32_t mfn; /* as in struct page, 32 bits hold every frame number */
 	domid_t user;
-	uint16_t pad;
+	bool may_write; /* the granter itself may write the page: asked once, at the first write use */
 	uint32_t nr_readers, nr_writers;
 };
 static_assert(sizeof(struct active_grant) == 16, "two pages for each frame of the table");
@@ -30,6 +31,8 @@ int gnttab_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack_fra
 	struct grant_table *t = &d->grant;
 
 	spinlock_init(&t->lock, LOCK_RANK_GRANT);
+	if (max_frames > MAX_FRAMES || max_maptrack_frames > MAX_FRAMES)
+		return -XEN_EINVAL;
 	t->max_frames = max_frames ? max_frames : GRANT_FRAMES_DEFAULT;
 	t->max_maptrack_frames =
 		max_maptrack_frames ? max_maptrack_frames : MAPTRACK_FRAMES_DEFAULT;
@@ -115,7 +118,8 @@ static int16_t mark_busy(struct grant_entry_v1 *e, domid_t user, bool readonly)
 	uint32_t word = READ_ONCE(*entry_word(e));
 
 	for (unsigned round = 0; round < 5; round++) {
-		if ((word & GTF_type_mask) != GTF_permit_access || word >> 16 != user)
+		if ((word & (GTF_type_mask | GTF_sub_page)) != GTF_permit_access ||
+		    word >> 16 != user)
 			return GNTST_permission_denied;
 		if (word & GTF_readonly && !readonly)
 			return GNTST_permission_denied;
@@ -126,10 +130,44 @@ static int16_t mark_busy(struct grant_entry_v1 *e, domid_t user, bool readonly)
 	return GNTST_general_error;
 }
 
-/* The granter waits for these bits before it reuses the page. */
-static void clear_busy(struct grant_entry_v1 *e, uint32_t busy)
+/* The granter waits for these bits before it reuses the page. Clears those that nobody needs. */
+static void clear_busy(struct grant_entry_v1 *e, const struct active_grant *a)
 {
+	uint16_t busy = GTF_writing;
+
+	if (a->nr_writers)
+		return;
+	if (!a->nr_readers)
+		busy |= GTF_reading;
 	__atomic_fetch_and(&e->flags, (uint16_t)~busy, __ATOMIC_SEQ_CST);
+}
+
+/* The page of a reference that nobody uses yet. The frame is read once, and only now: the granter must
+ * leave it alone while the entry is busy. */
+static int16_t start_use(struct domain *granter, const struct grant_entry_v1 *e,
+			 struct active_grant *a, domid_t user, bool readonly)
+{
+	mfn_t mfn;
+
+	if (p2m_pin(granter, GFN(READ_ONCE(e->frame)), !readonly, &mfn))
+		return GNTST_bad_page;
+	a->mfn = (uint32_t)mfn.n;
+	a->user = user;
+	a->may_write = !readonly;
+	return GNTST_okay;
+}
+
+/* The first use for writing of a page that was pinned for reading. */
+static int16_t start_writing(struct domain *granter, const struct grant_entry_v1 *e,
+			     struct active_grant *a)
+{
+	mfn_t mfn;
+
+	if (p2m_pin(granter, GFN(READ_ONCE(e->frame)), true, &mfn))
+		return GNTST_bad_page;
+	a->may_write = mfn.n == a->mfn;
+	page_put(mfn); /* it is pinned already, or it is another page */
+	return a->may_write ? GNTST_okay : GNTST_bad_page;
 }
 
 /* The lock is held. */
@@ -140,30 +178,27 @@ static int16_t acquire(struct domain *granter, grant_ref_t ref, domid_t user, bo
 	uint32_t nr_refs = t->nr_frames * ENTRIES_PER_FRAME;
 	struct grant_entry_v1 *e;
 	struct active_grant *a;
-	mfn_t mfn;
 	int16_t status;
 
-	if (granter->dying)
+	if (unlikely(granter->dying))
 		return GNTST_bad_domain;
 	if (ref >= nr_refs)
 		return GNTST_bad_gntref;
 	ref = (grant_ref_t)index_clamp(ref, nr_refs);
 	e = find_entry(t, ref);
 	a = find_active(t, ref);
+	if ((a->nr_readers || a->nr_writers) && a->user != user)
+		return GNTST_permission_denied; /* what the entry says now came too late */
 	status = mark_busy(e, user, readonly);
 	if (status)
 		return status;
-
-	if (!a->nr_readers && !a->nr_writers) {
-		/* The frame is read once, and only now: the granter must leave it alone while busy. */
-		if (p2m_pin(granter, GFN(READ_ONCE(e->frame)), !readonly, &mfn)) {
-			clear_busy(e, GTF_reading | GTF_writing);
-			return GNTST_bad_page;
-		}
-		a->mfn = (uint32_t)mfn.n;
-		a->user = user;
-	} else if (a->user != user) {
-		return GNTST_permission_denied; /* rewritten while in use: ours is the true record */
+	if (!a->nr_readers && !a->nr_writers)
+		status = start_use(granter, e, a, user, readonly);
+	else if (!readonly && !a->may_write)
+		status = start_writing(granter, e, a);
+	if (status) {
+		clear_busy(e, a);
+		return status;
 	}
 	if (readonly)
 		a->nr_readers++;
@@ -196,12 +231,9 @@ void gnttab_release(struct domain *granter, grant_ref_t ref, bool readonly)
 		a->nr_readers--;
 	else
 		a->nr_writers--;
-	if (!a->nr_readers && !a->nr_writers) {
+	if (!a->nr_readers && !a->nr_writers)
 		unused = MFN(a->mfn);
-		clear_busy(find_entry(t, ref), GTF_reading | GTF_writing);
-	} else if (!a->nr_writers) {
-		clear_busy(find_entry(t, ref), GTF_writing);
-	}
+	clear_busy(find_entry(t, ref), a);
 	spin_unlock(&t->lock);
 	if (!mfn_is_none(unused))
 		page_put(unused);
@@ -259,19 +291,24 @@ static void return_handle(struct grant_table *t, grant_handle_t handle)
 	spin_unlock(&t->lock);
 }
 
-/* Makes the handle valid: until here nobody can unmap it. */
+/* Makes the handle valid: until here nobody can unmap it. take_track() sees all of it or nothing. */
 static void publish_track(struct grant_table *t, grant_handle_t handle,
 			  const struct maptrack *track)
 {
-	spin_lock(&t->lock);
-	*find_track(t, handle) = *track;
-	spin_unlock(&t->lock);
+	struct maptrack *to = find_track(t, handle);
+
+	to->gfn = track->gfn;
+	to->ref = track->ref;
+	to->readonly = track->readonly;
+	__atomic_store_n(&to->granter, track->granter, __ATOMIC_RELEASE);
 }
 
 int16_t gnttab_map(struct domain *d, struct domain *granter, grant_ref_t ref, gfn_t gfn,
 		   bool readonly, grant_handle_t *ret_handle)
 {
-	struct maptrack track = { granter, gfn, MFN_NONE, ref, MAPTRACK_NONE, readonly };
+	struct maptrack track = {
+		.granter = granter, .gfn = gfn, .ref = ref, .readonly = readonly
+	};
 	struct p2m_entry entry = { .kind = P2M_GRANT,
 				   .order = ORDER_4K,
 				   .access = readonly ? P2M_DMA : P2M_DMA | P2M_WRITE };
@@ -280,15 +317,13 @@ int16_t gnttab_map(struct domain *d, struct domain *granter, grant_ref_t ref, gf
 
 	if (handle == MAPTRACK_NONE)
 		return GNTST_no_space;
-	status = gnttab_acquire(granter, ref, d->id, readonly, &track.mfn);
+	status = gnttab_acquire(granter, ref, d->id, readonly, &entry.mfn);
 	if (status)
 		goto return_handle;
-	entry.mfn = track.mfn;
 	if (p2m_map(d, gfn, &entry)) {
 		status = GNTST_general_error;
 		goto release;
 	}
-	domain_ref(granter);
 	publish_track(&d->grant, handle, &track);
 	*ret_handle = handle;
 	return GNTST_okay;
@@ -312,7 +347,7 @@ static int16_t take_track(struct grant_table *t, grant_handle_t handle, gfn_t gf
 	nr_handles = t->nr_maptrack_frames * TRACKS_PER_FRAME;
 	if (handle < nr_handles)
 		track = find_track(t, (grant_handle_t)index_clamp(handle, nr_handles));
-	if (!track || !track->granter) {
+	if (!track || !__atomic_load_n(&track->granter, __ATOMIC_ACQUIRE)) {
 		status = GNTST_bad_handle;
 	} else if (gfn.n != GFN_NONE.n && gfn.n != track->gfn.n) {
 		status = GNTST_bad_virt_addr;
@@ -324,50 +359,66 @@ static int16_t take_track(struct grant_table *t, grant_handle_t handle, gfn_t gf
 	return status;
 }
 
-int16_t gnttab_unmap_begin(struct domain *d, grant_handle_t handle, gfn_t gfn,
-			   struct gnttab_unmapping *ret_u)
+int16_t gnttab_unmap_begin(struct domain *d, struct gnttab_unmapping *u, grant_handle_t handle,
+			   gfn_t gfn)
 {
+	struct maptrack *track = &u->item[u->nr].track;
 	struct p2m_entry old;
-	int16_t status = take_track(&d->grant, handle, gfn, &ret_u->track);
+	int16_t status = take_track(&d->grant, handle, gfn, track);
 
 	if (status)
 		return status;
-	ret_u->handle = handle;
 	/* Only we remove grant mappings, so it is there. */
-	BUG_ON(p2m_unmap_unflushed(d, ret_u->track.gfn, &old));
+	BUG_ON(p2m_unmap_unflushed(d, track->gfn, &old));
+	u->item[u->nr].handle = handle;
+	u->first = u->nr ? MIN(u->first, track->gfn.n) : track->gfn.n;
+	u->last = u->nr ? MAX(u->last, track->gfn.n) : track->gfn.n;
+	u->nr++;
 	return GNTST_okay;
 }
 
-void gnttab_unmap_finish(struct domain *d, const struct gnttab_unmapping *u)
+void gnttab_unmap_finish(struct domain *d, struct gnttab_unmapping *u)
 {
-	gnttab_release(u->track.granter, u->track.ref, u->track.readonly);
-	domain_put(u->track.granter);
-	return_handle(&d->grant, u->handle);
+	if (!u->nr)
+		return;
+	p2m_flush(d, GFN(u->first), u->last - u->first + 1, true);
+	for (uint32_t i = 0; i < u->nr; i++) {
+		const struct maptrack *track = &u->item[i].track;
+
+		gnttab_release(track->granter, track->ref, track->readonly);
+		domain_put(track->granter);
+		return_handle(&d->grant, u->item[i].handle);
+	}
+	u->nr = 0;
 }
 
-int16_t gnttab_unmap(struct domain *d, grant_handle_t handle, gfn_t gfn)
+/* The next GNTTAB_BATCH handles, or fewer if fewer are left. Returns how many were mapped. */
+static uint32_t tear_down_some(struct domain *d, uint32_t nr_handles)
 {
-	struct gnttab_unmapping u;
-	int16_t status = gnttab_unmap_begin(d, handle, gfn, &u);
+	struct grant_table *t = &d->grant;
+	struct gnttab_unmapping u = { .nr = 0 };
+	uint32_t end = MIN(t->teardown_handle + GNTTAB_BATCH, nr_handles), nr;
 
-	if (status)
-		return status;
-	p2m_flush(d, u.track.gfn, 1, true);
+	for (; t->teardown_handle < end; t->teardown_handle++)
+		if (gnttab_unmap_begin(d, &u, t->teardown_handle, GFN_NONE) != GNTST_okay)
+			continue; /* not mapped */
+	nr = u.nr;
 	gnttab_unmap_finish(d, &u);
-	return GNTST_okay;
+	return nr;
 }
 
 int gnttab_teardown(struct domain *d)
 {
 	struct grant_table *t = &d->grant;
+	uint32_t nr_handles = t->nr_maptrack_frames * TRACKS_PER_FRAME;
 
-	while (t->teardown_handle < t->nr_maptrack_frames * TRACKS_PER_FRAME) {
-		if (t->teardown_handle % 16 == 0 && hypercall_should_stop())
+	while (t->teardown_handle < nr_handles) {
+		uint32_t nr = tear_down_some(d, nr_handles);
+
+		if (nr)
+			log_debug("dom%u: %u grants were still mapped\n", d->id, nr);
+		if (t->teardown_handle < nr_handles && hypercall_should_stop())
 			return -XEN_EAGAIN;
-		if (gnttab_unmap(d, t->teardown_handle, GFN_NONE) == GNTST_okay)
-			log_debug("dom%u: grant handle %u was still mapped\n", d->id,
-				  t->teardown_handle);
-		t->teardown_handle++;
 	}
 	return 0;
 }
