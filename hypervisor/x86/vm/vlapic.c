@@ -12,7 +12,6 @@
 #include "x86/vm/vlapic-internal.h"
 
 #include "lodge/arch.h"
-#include "lodge/arch.h"
 #include "lodge/log.h"
 #include "x86/vm/vioapic.h"
 #include "x86/vm/vm.h"
@@ -362,10 +361,6 @@ bool vlapic_do_reset(struct vcpu *v)
 			vcpu_reset_to_sipi(v, READ_ONCE(a->sipi_vector));
 			/* INIT has cleared IRR, but not the guest's record of the upcall: without
 			 * this, no further event would post it again. */
-			if (vcpu_upcall_pending(v))
-				arch_vcpu_upcall(v);
-			/* An upcall that was raised before INIT is still owed, and nobody will
-			 * raise it again while its flag is up. */
 			if (vcpu_upcall_pending(v))
 				arch_vcpu_upcall(v);
 		}
