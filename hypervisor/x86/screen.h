@@ -6,6 +6,7 @@
 #include "lodge/types.h"
 
 void screen_init(void);
+void screen_map(void);                             /* once the final page tables are loaded */
 void screen_write(const char *text, size_t bytes); /* nothing while there is no screen of ours */
 void screen_release(void);                         /* the service VM's now, unless vga=keep */
 void screen_reclaim(void);

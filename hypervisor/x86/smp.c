@@ -20,7 +20,7 @@
 #define INIT_DELAY_US    20u
 #define STARTUP_RETRY_US 1000u
 #define STARTUP_LIMIT_MS 500u
-#define TSC_ROUNDS       16u
+#define TSC_ROUNDS       4u
 #define LOW_MEMORY_LIMIT 0x9f000u
 
 struct trampoline { /* parameters at the end of trampoline.S */

@@ -111,6 +111,7 @@ void __attribute__((no_stack_protector)) start_hypervisor(uint32_t magic, uint32
 	choose_stack_guard();
 	print_machine();
 	paging_init();
+	screen_map();
 	cpu_registers_init();
 	acpi_init();
 	memory_init();
