@@ -5,8 +5,8 @@
 
 #include "guest/cpu.h"
 
-#define APIC_MMIO 0xfee00000UL
-#define APIC_BASE_BSP BIT(8)
+#define APIC_MMIO        0xfee00000UL
+#define APIC_BASE_BSP    BIT(8)
 #define APIC_BASE_X2APIC BIT(10)
 #define APIC_BASE_ENABLE BIT(11)
 
@@ -35,20 +35,20 @@ enum {
 	APIC_SELF_IPI = 0x3f,
 };
 
-#define APIC_SPIV_ENABLE 0x100u
-#define APIC_LVT_MASKED 0x10000u
+#define APIC_SPIV_ENABLE    0x100u
+#define APIC_LVT_MASKED     0x10000u
 #define APIC_TIMER_PERIODIC 0x20000u
 #define APIC_TIMER_DEADLINE 0x40000u
-#define APIC_ICR_FIXED 0x000u
-#define APIC_ICR_NMI 0x400u
-#define APIC_ICR_INIT 0x500u
-#define APIC_ICR_SIPI 0x600u
-#define APIC_ICR_LOGICAL 0x800u
-#define APIC_ICR_ASSERT 0x4000u
-#define APIC_ICR_LEVEL 0x8000u
-#define APIC_ICR_SELF 0x40000u
-#define APIC_ICR_ALL 0x80000u
-#define APIC_ICR_OTHERS 0xc0000u
+#define APIC_ICR_FIXED      0x000u
+#define APIC_ICR_NMI        0x400u
+#define APIC_ICR_INIT       0x500u
+#define APIC_ICR_SIPI       0x600u
+#define APIC_ICR_LOGICAL    0x800u
+#define APIC_ICR_ASSERT     0x4000u
+#define APIC_ICR_LEVEL      0x8000u
+#define APIC_ICR_SELF       0x40000u
+#define APIC_ICR_ALL        0x80000u
+#define APIC_ICR_OTHERS     0xc0000u
 
 bool apic_is_x2apic(void);
 void apic_enable(bool x2apic); /* by way of "disabled", as leaving x2APIC mode demands */

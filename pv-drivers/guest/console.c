@@ -134,7 +134,8 @@ int vsnprintf(char *out, size_t size, const char *f, va_list original)
 		case 'u':
 		case 'x':
 			put_number(&o, &s,
-				   s.longs ? va_arg(args, uint64_t) : va_arg(args, uint32_t), false);
+				   s.longs ? va_arg(args, uint64_t) : va_arg(args, uint32_t),
+				   false);
 			break;
 		case 'p':
 			s.alternate = true;

@@ -10,47 +10,47 @@
 #include "guest/layout.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define BIT(n) (1ULL << (n))
+#define BIT(n)        (1ULL << (n))
 
-#define PAGE_SIZE 4096UL
+#define PAGE_SIZE  4096UL
 #define PAGE_SHIFT 12
 
-#define CR0_PE BIT(0)
-#define CR0_MP BIT(1)
-#define CR0_EM BIT(2)
-#define CR0_TS BIT(3)
-#define CR0_NE BIT(5)
-#define CR0_WP BIT(16)
-#define CR0_AM BIT(18)
-#define CR0_NW BIT(29)
-#define CR0_CD BIT(30)
-#define CR0_PG BIT(31)
-#define CR4_TSD BIT(2)
-#define CR4_PSE BIT(4)
-#define CR4_PAE BIT(5)
-#define CR4_PGE BIT(7)
-#define CR4_VMXE BIT(13)
-#define EFER_SCE BIT(0)
-#define EFER_LME BIT(8)
-#define EFER_LMA BIT(10)
-#define EFER_NXE BIT(11)
+#define CR0_PE    BIT(0)
+#define CR0_MP    BIT(1)
+#define CR0_EM    BIT(2)
+#define CR0_TS    BIT(3)
+#define CR0_NE    BIT(5)
+#define CR0_WP    BIT(16)
+#define CR0_AM    BIT(18)
+#define CR0_NW    BIT(29)
+#define CR0_CD    BIT(30)
+#define CR0_PG    BIT(31)
+#define CR4_TSD   BIT(2)
+#define CR4_PSE   BIT(4)
+#define CR4_PAE   BIT(5)
+#define CR4_PGE   BIT(7)
+#define CR4_VMXE  BIT(13)
+#define EFER_SCE  BIT(0)
+#define EFER_LME  BIT(8)
+#define EFER_LMA  BIT(10)
+#define EFER_NXE  BIT(11)
 #define EFER_SVME BIT(12)
 #define RFLAGS_TF BIT(8)
 #define RFLAGS_IF BIT(9)
 #define RFLAGS_AC BIT(18)
 
-#define MSR_TSC 0x10
-#define MSR_APIC_BASE 0x1b
-#define MSR_SYSENTER_CS 0x174
-#define MSR_PAT 0x277
-#define MSR_TSC_DEADLINE 0x6e0
-#define MSR_EFER 0xc0000080
-#define MSR_STAR 0xc0000081
-#define MSR_LSTAR 0xc0000082
-#define MSR_CSTAR 0xc0000083
-#define MSR_SFMASK 0xc0000084
-#define MSR_FS_BASE 0xc0000100
-#define MSR_GS_BASE 0xc0000101
+#define MSR_TSC            0x10
+#define MSR_APIC_BASE      0x1b
+#define MSR_SYSENTER_CS    0x174
+#define MSR_PAT            0x277
+#define MSR_TSC_DEADLINE   0x6e0
+#define MSR_EFER           0xc0000080
+#define MSR_STAR           0xc0000081
+#define MSR_LSTAR          0xc0000082
+#define MSR_CSTAR          0xc0000083
+#define MSR_SFMASK         0xc0000084
+#define MSR_FS_BASE        0xc0000100
+#define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 
 struct tss {
@@ -72,8 +72,8 @@ struct cpu {
 	uint32_t fault; /* what the last TRY() met */
 	uint32_t vcpu_id;
 	uint32_t apic_id;
-	bool running; /* from the request to start until fn returned */
-	uint32_t starts; /* how often it reached C code */
+	bool running;          /* from the request to start until fn returned */
+	uint32_t starts;       /* how often it reached C code */
 	void (*fn)(void *arg); /* what an application processor was started for */
 	void *arg;
 	uint32_t nr_upcalls;
@@ -132,17 +132,17 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
 			 : "memory");
 }
 
-#define CONTROL_REGISTER(name)                                                       \
-	static inline uint64_t read_##name(void)                                     \
-	{                                                                            \
-		uint64_t value;                                                      \
-                                                                                     \
-		__asm__ volatile("mov %%" #name ", %0" : "=r"(value)::"memory");     \
-		return value;                                                        \
-	}                                                                            \
-	static inline void write_##name(uint64_t value)                              \
-	{                                                                            \
-		__asm__ volatile("mov %0, %%" #name ::"r"(value) : "memory");        \
+#define CONTROL_REGISTER(name)                                                   \
+	static inline uint64_t read_##name(void)                                 \
+	{                                                                        \
+		uint64_t value;                                                  \
+                                                                                 \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(value)::"memory"); \
+		return value;                                                    \
+	}                                                                        \
+	static inline void write_##name(uint64_t value)                          \
+	{                                                                        \
+		__asm__ volatile("mov %0, %%" #name ::"r"(value) : "memory");    \
 	}
 CONTROL_REGISTER(cr0)
 CONTROL_REGISTER(cr2)
@@ -177,34 +177,34 @@ static inline void barrier(void)
 	__asm__ volatile("" ::: "memory");
 }
 
-#define PORT_IO(width, suffix)                                                          \
-	static inline uint##width##_t in##width(uint16_t port)                          \
-	{                                                                               \
-		uint##width##_t value;                                                  \
-                                                                                        \
-		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port));     \
-		return value;                                                           \
-	}                                                                               \
-	static inline void out##width(uint16_t port, uint##width##_t value)             \
-	{                                                                               \
-		__asm__ volatile("out" suffix " %0, %1" ::"a"(value), "Nd"(port));      \
-	}                                                                               \
-	static inline uint##width##_t mmio_read##width(uint64_t address)                \
-	{                                                                               \
-		uint##width##_t value;                                                  \
-                                                                                        \
-		__asm__ volatile("mov %1, %0"                                           \
-				 : "=r"(value)                                          \
-				 : "m"(*(volatile uint##width##_t *)address)            \
-				 : "memory");                                           \
-		return value;                                                           \
-	}                                                                               \
-	static inline void mmio_write##width(uint64_t address, uint##width##_t value)   \
-	{                                                                               \
-		__asm__ volatile("mov %1, %0"                                           \
-				 : "=m"(*(volatile uint##width##_t *)address)           \
-				 : "r"(value)                                           \
-				 : "memory");                                           \
+#define PORT_IO(width, suffix)                                                        \
+	static inline uint##width##_t in##width(uint16_t port)                        \
+	{                                                                             \
+		uint##width##_t value;                                                \
+                                                                                      \
+		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port));   \
+		return value;                                                         \
+	}                                                                             \
+	static inline void out##width(uint16_t port, uint##width##_t value)           \
+	{                                                                             \
+		__asm__ volatile("out" suffix " %0, %1" ::"a"(value), "Nd"(port));    \
+	}                                                                             \
+	static inline uint##width##_t mmio_read##width(uint64_t address)              \
+	{                                                                             \
+		uint##width##_t value;                                                \
+                                                                                      \
+		__asm__ volatile("mov %1, %0"                                         \
+				 : "=r"(value)                                        \
+				 : "m"(*(volatile uint##width##_t *)address)          \
+				 : "memory");                                         \
+		return value;                                                         \
+	}                                                                             \
+	static inline void mmio_write##width(uint64_t address, uint##width##_t value) \
+	{                                                                             \
+		__asm__ volatile("mov %1, %0"                                         \
+				 : "=m"(*(volatile uint##width##_t *)address)         \
+				 : "r"(value)                                         \
+				 : "memory");                                         \
 	}
 PORT_IO(8, "b")
 PORT_IO(16, "w")

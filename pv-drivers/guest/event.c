@@ -12,8 +12,8 @@
 #include "guest/trap.h"
 
 #define WORDS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
-#define FIFO_PAGES (EVENT_MAX / WORDS_PER_PAGE)
-#define CALLBACK_VECTOR                                                             \
+#define FIFO_PAGES     (EVENT_MAX / WORDS_PER_PAGE)
+#define CALLBACK_VECTOR \
 	((uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << HVM_PARAM_CALLBACK_IRQ_TYPE_SHIFT)
 
 struct shared_info *shared_info;
@@ -54,7 +54,8 @@ static void upcall_2level(volatile struct vcpu_info *info)
 
 	for (; words; words &= words - 1) {
 		unsigned int word = (unsigned int)__builtin_ctzll(words);
-		uint64_t ready = shared_info->evtchn_pending[word] & ~shared_info->evtchn_mask[word];
+		uint64_t ready =
+			shared_info->evtchn_pending[word] & ~shared_info->evtchn_mask[word];
 
 		for (; ready; ready &= ready - 1) {
 			uint32_t port = word * 64 + (uint32_t)__builtin_ctzll(ready);
@@ -70,9 +71,9 @@ static uint32_t fifo_unlink(volatile uint32_t *word)
 {
 	uint32_t old = *word;
 
-	while (!__atomic_compare_exchange_n(word, &old,
-					    old & ~(1u << EVTCHN_FIFO_LINKED | EVTCHN_FIFO_LINK_MASK), false,
-					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	while (!__atomic_compare_exchange_n(
+		word, &old, old & ~(1u << EVTCHN_FIFO_LINKED | EVTCHN_FIFO_LINK_MASK), false,
+		__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		;
 	return old & EVTCHN_FIFO_LINK_MASK;
 }
@@ -221,7 +222,8 @@ bool event_is_masked(uint32_t port)
 void event_mask(uint32_t port)
 {
 	if (use_fifo)
-		__atomic_or_fetch(event_fifo_word(port), 1u << EVTCHN_FIFO_MASKED, __ATOMIC_SEQ_CST);
+		__atomic_or_fetch(event_fifo_word(port), 1u << EVTCHN_FIFO_MASKED,
+				  __ATOMIC_SEQ_CST);
 	else
 		__atomic_or_fetch(word_of(shared_info->evtchn_mask, port), BIT(port % 64),
 				  __ATOMIC_SEQ_CST);

@@ -11,7 +11,7 @@
 #include "guest/cpu.h"
 
 #define EVENT_VECTOR 0xf3
-#define EVENT_MAX 4096 /* ports that the kit counts */
+#define EVENT_MAX    4096 /* ports that the kit counts */
 
 enum event_delivery {
 	EVENT_PER_VCPU_VECTOR, /* HVMOP_set_evtchn_upcall_vector, through the local APIC */
@@ -25,7 +25,7 @@ extern struct shared_info *shared_info;
 extern volatile uint32_t event_count[EVENT_MAX];
 
 void event_init(enum event_delivery delivery);
-void event_init_cpu(void); /* on the vCPU itself */
+void event_init_cpu(void);                             /* on the vCPU itself */
 void event_set_delivery(enum event_delivery delivery); /* changes it; interrupts must be off */
 bool event_fifo_init(void); /* all vCPUs; false where the hypervisor has only the 2-level ABI */
 void event_fifo_expand(uint32_t nr_ports);

@@ -6,7 +6,7 @@
 #include "guest/hypercall.h"
 #include "guest/test.h"
 
-#define POOL_PAGES 1024
+#define POOL_PAGES  1024
 #define PTE_ADDRESS 0x000ffffffffff000UL
 
 extern uint64_t boot_pml4[], boot_pdpt[], boot_pd[];

@@ -8,14 +8,14 @@
 
 #include "guest/cpu.h"
 
-#define PTE_P BIT(0)
-#define PTE_W BIT(1)
-#define PTE_U BIT(2)
-#define PTE_PCD BIT(4)
-#define PTE_A BIT(5)
-#define PTE_D BIT(6)
+#define PTE_P     BIT(0)
+#define PTE_W     BIT(1)
+#define PTE_U     BIT(2)
+#define PTE_PCD   BIT(4)
+#define PTE_A     BIT(5)
+#define PTE_D     BIT(6)
 #define PTE_LARGE BIT(7)
-#define PTE_NX BIT(63)
+#define PTE_NX    BIT(63)
 
 /* Virtual addresses from here on are free for tests. */
 #define TEST_VA 0x10000000000UL

@@ -10,8 +10,8 @@
 #include "guest/time.h"
 #include "guest/trap.h"
 
-#define MADT_LAPIC 0
-#define MADT_X2APIC 9
+#define MADT_LAPIC   0
+#define MADT_X2APIC  9
 #define MADT_ENABLED 1
 
 struct acpi_header {

@@ -8,7 +8,7 @@
 #include "guest/smp.h"
 #include "guest/trap.h"
 
-#define VENDOR_AMD 0x68747541 /* "Auth" */
+#define VENDOR_AMD   0x68747541 /* "Auth" */
 #define VENDOR_HYGON 0x6f677948 /* "Hygo" */
 
 /* Written before .bss could be trusted to be anything else than zero: belongs to .data. */

@@ -18,7 +18,7 @@ extern struct entry_state entry_state;
 extern const struct hvm_start_info *start_info;
 
 bool is_initial_domain(void);
-const char *command_line(void); /* never NULL */
+const char *command_line(void);                /* never NULL */
 const void *acpi_table(const char *signature); /* first of that name, or NULL */
 
 void guest_start(const struct hvm_start_info *info);

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define PRINTF_LIKE(text, args) __attribute__((format(printf, text, args)))
-#define NORETURN __attribute__((noreturn))
+#define NORETURN                __attribute__((noreturn))
 
 /* Given by the test. */
 extern const char test_title[];

@@ -5,8 +5,8 @@
 
 #include "guest/cpu.h"
 
-#define US 1000UL
-#define MS 1000000UL
+#define US  1000UL
+#define MS  1000000UL
 #define SEC 1000000000UL
 
 struct vcpu_time_info;
@@ -16,13 +16,13 @@ uint64_t clock_read(const volatile struct vcpu_time_info *t, uint64_t tsc);
 void delay_ns(uint64_t ns);
 
 /* Spins, yielding, until the condition holds or the time is over; tells whether it holds. */
-#define WAIT_UNTIL(condition, timeout_ns)                         \
-	({                                                        \
-		uint64_t end_ = clock_ns() + (timeout_ns);        \
-		bool held_;                                       \
+#define WAIT_UNTIL(condition, timeout_ns)                           \
+	({                                                          \
+		uint64_t end_ = clock_ns() + (timeout_ns);          \
+		bool held_;                                         \
 		while (!(held_ = (condition)) && clock_ns() < end_) \
-			pause();                                  \
-		held_;                                            \
+			pause();                                    \
+		held_;                                              \
 	})
 
 #endif

@@ -6,8 +6,8 @@
 #include "guest/smp.h"
 #include "guest/test.h"
 
-#define GATE_INTERRUPT 0x8e00
-#define GATE_USER 0xee00
+#define GATE_INTERRUPT   0x8e00
+#define GATE_USER        0xee00
 #define IST_DOUBLE_FAULT 1
 
 struct gate {
@@ -72,7 +72,8 @@ void trap_init_cpu(struct cpu *cpu)
 	cpu->tss.io_map_base = sizeof(struct tss);
 	cpu->tss.ist[IST_DOUBLE_FAULT - 1] = (uintptr_t)fault_stacks[cpu->vcpu_id + 1];
 	cpu->self = cpu;
-	__asm__ volatile("lgdt %0; lidt %1; ltr %w2" ::"m"(gdtr), "m"(idtr), "r"(SEL_TSS) : "memory");
+	__asm__ volatile("lgdt %0; lidt %1; ltr %w2" ::"m"(gdtr), "m"(idtr), "r"(SEL_TSS)
+			 : "memory");
 	wrmsr(MSR_GS_BASE, (uintptr_t)cpu);
 }
 
@@ -130,7 +131,8 @@ const char *fault_name(uint32_t fault)
 
 	if (fault == NO_FAULT)
 		return "no fault";
-	snprintf(text, sizeof(text), "%s(%x)", vector < ARRAY_SIZE(names) ? names[vector] : "vector",
+	snprintf(text, sizeof(text), "%s(%x)",
+		 vector < ARRAY_SIZE(names) ? names[vector] : "vector",
 		 vector < ARRAY_SIZE(names) ? fault & 0xffff : vector);
 	return text;
 }
@@ -147,7 +149,9 @@ uint32_t rdmsr_try(uint32_t msr, uint64_t *value)
 
 uint32_t wrmsr_try(uint32_t msr, uint64_t value)
 {
-	return TRY("wrmsr", : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+	return TRY("wrmsr",
+		   :
+		   : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
 		   : "memory");
 }
 

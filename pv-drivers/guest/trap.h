@@ -33,24 +33,22 @@ struct regs {
 };
 
 /* What TRY() returns: 0 for an instruction that completed. */
-#define NO_FAULT 0u
+#define NO_FAULT             0u
 #define FAULT(vector, error) (0x80000000u | (uint32_t)(vector) << 16 | (uint32_t)(error))
-#define GP0 FAULT(TRAP_GP, 0)
-#define UD0 FAULT(TRAP_UD, 0)
+#define GP0                  FAULT(TRAP_GP, 0)
+#define UD0                  FAULT(TRAP_UD, 0)
 
-#define FIXUP(from, to)                                     \
-	".pushsection .fixups, \"a\"\n .quad " from ", " to \
-	"\n .popsection\n"
+#define FIXUP(from, to) ".pushsection .fixups, \"a\"\n .quad " from ", " to "\n .popsection\n"
 
 /*
  * Executes one instruction and tells the fault it raised. What follows the instruction is the tail of an
  * asm statement: TRY("wrmsr", : : "c"(msr), "a"(lo), "d"(hi)). Outputs are unchanged after a fault.
  */
-#define TRY(insn, ...)                                                                     \
-	({                                                                                 \
-		this_cpu()->fault = NO_FAULT;                                              \
-		__asm__ volatile("1: " insn "\n2:\n" FIXUP("1b", "2b") __VA_ARGS__);       \
-		*(volatile uint32_t *)&this_cpu()->fault;                                  \
+#define TRY(insn, ...)                                                               \
+	({                                                                           \
+		this_cpu()->fault = NO_FAULT;                                        \
+		__asm__ volatile("1: " insn "\n2:\n" FIXUP("1b", "2b") __VA_ARGS__); \
+		*(volatile uint32_t *)&this_cpu()->fault;                            \
 	})
 
 typedef void (*irq_handler_t)(struct regs *regs);

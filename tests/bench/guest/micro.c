@@ -6,9 +6,9 @@
  */
 #include "guest/guest.h"
 
-#define ROUNDS 64
+#define ROUNDS   64
 #define SELF_REF 32
-#define WAKE_NS (200 * US)
+#define WAKE_NS  (200 * US)
 
 typedef void (*operation_t)(unsigned int round);
 
@@ -17,7 +17,6 @@ static uint8_t *granted[ROUNDS], *windows[ROUNDS], *own_page;
 static uint32_t handles[ROUNDS];
 static uint64_t gfns[ROUNDS];
 static uint32_t masked_port, self_port, peer_port, back_port, timer_port;
-static volatile uint64_t woken_at;
 static volatile uint32_t peer_ready;
 
 static void nothing(unsigned int round)
@@ -124,7 +123,8 @@ static void set_timer(unsigned int round)
 static void grant_map(unsigned int round)
 {
 	struct gnttab_map_grant_ref op = { .host_addr = (uintptr_t)windows[round],
-					   .flags = GNTMAP_host_map, .ref = SELF_REF + round,
+					   .flags = GNTMAP_host_map,
+					   .ref = SELF_REF + round,
 					   .dom = self };
 
 	grant_table_op(GNTTABOP_map_grant_ref, &op, 1);
@@ -159,7 +159,8 @@ static void grant_copy(unsigned int round)
 static void populate(unsigned int round)
 {
 	struct xen_memory_reservation r = { .extent_start = (uintptr_t)&gfns[round],
-					    .nr_extents = 1, .domid = DOMID_SELF };
+					    .nr_extents = 1,
+					    .domid = DOMID_SELF };
 
 	if (memory_op(XENMEM_populate_physmap, &r) != 1)
 		test_error("populate");

@@ -21,7 +21,8 @@ void test_main(void)
 	printf("\n");
 	check_err(console_io(CONSOLEIO_write, 16, last), -XEN_EFAULT,
 		  "text that goes on in an unmapped page gives -EFAULT");
-	check_err(console_io(CONSOLEIO_write, ~0u, last), -XEN_EFAULT, "4 GiB of text give -EFAULT");
+	check_err(console_io(CONSOLEIO_write, ~0u, last), -XEN_EFAULT,
+		  "4 GiB of text give -EFAULT");
 	check_err(console_io(CONSOLEIO_read, sizeof(buffer), buffer), 0,
 		  "nothing was typed: 0 bytes are read");
 	check_err(console_io(99, 1, buffer), -XEN_ENOSYS, "an unknown command gives -ENOSYS");

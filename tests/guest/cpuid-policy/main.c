@@ -96,7 +96,8 @@ static void check_live_bits(void)
 		check(cpuid(1).ecx >> 27 & 1, "OSXSAVE follows CR4.OSXSAVE");
 		write_cr4(cr4);
 	}
-	check_eq(cpuid(1).ebx >> 24, apic_is_x2apic() ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24,
+	check_eq(cpuid(1).ebx >> 24,
+		 apic_is_x2apic() ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24,
 		 "the initial APIC id is the local APIC's");
 }
 
@@ -117,8 +118,8 @@ void test_main(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(bits); i++) {
 		const struct bit_row *b = &bits[i];
 
-		check_eq(reg_of(cpuid(b->leaf), b->reg) >> b->bit & 1, b->shown, "%s is %s", b->name,
-			 b->shown ? "shown" : "hidden");
+		check_eq(reg_of(cpuid(b->leaf), b->reg) >> b->bit & 1, b->shown, "%s is %s",
+			 b->name, b->shown ? "shown" : "hidden");
 	}
 	check_eq(cpuid(0x8000000a).eax, 0, "the SVM leaf is empty");
 	check_live_bits();

@@ -8,11 +8,11 @@
 
 const char test_title[] = "DMA reaches the guest's own memory and nothing else";
 
-#define EDU_ID 0x11e81234
+#define EDU_ID     0x11e81234
 #define EDU_BUFFER 0x40000
-#define LENGTH 2048 /* the device refuses its whole buffer */
+#define LENGTH     2048       /* the device refuses its whole buffer */
 #define HYPERVISOR 0x200000UL /* machine address */
-#define SOON (3000 * MS)
+#define SOON       (3000 * MS)
 
 enum { DMA_SOURCE = 0x80, DMA_DEST = 0x88, DMA_COUNT = 0x90, DMA_COMMAND = 0x98 };
 enum { DMA_START = 1, DMA_TO_MEMORY = 2 };
@@ -97,7 +97,8 @@ static void check_same_address(uint8_t *to)
 
 static bool give_back(uint64_t gfn, unsigned int cmd)
 {
-	struct xen_memory_reservation r = { .extent_start = (uintptr_t)&gfn, .nr_extents = 1,
+	struct xen_memory_reservation r = { .extent_start = (uintptr_t)&gfn,
+					    .nr_extents = 1,
 					    .domid = DOMID_SELF };
 
 	return memory_op(cmd, &r) == 1;
@@ -127,6 +128,28 @@ static void check_nothing(uint8_t *to)
 	check(true, "nor has DMA to the end of the 32-bit space");
 }
 
+/* A page granted for reading can be read by devices, too, and not written. */
+static void check_readonly_grant(uint8_t *page, uint8_t *to)
+{
+	struct gnttab_map_grant_ref op = { .host_addr = (uintptr_t)hole_alloc(),
+					   .flags = GNTMAP_host_map | GNTMAP_readonly,
+					   .ref = 20,
+					   .dom = own_domid() };
+
+	memset(page, 0x21, PAGE_SIZE);
+	grant_init(1);
+	grant_allow(op.ref, op.dom, page, GTF_readonly);
+	grant_table_op(GNTTABOP_map_grant_ref, &op, 1);
+	check_err(op.status, GNTST_okay, "a read-only grant is mapped");
+	memset(to, 0x43, PAGE_SIZE);
+	device_reads((uintptr_t)to);
+	device_writes(op.host_addr);
+	check(is_all((uint8_t *)op.host_addr, 0x21), "the device cannot write it");
+	device_reads(op.host_addr);
+	device_writes((uintptr_t)to);
+	check(is_all(to, 0x21), "but read it");
+}
+
 void test_main(void)
 {
 	uint8_t *from = page_alloc(), *to = page_alloc();
@@ -138,4 +161,5 @@ void test_main(void)
 	check_same_address(to);
 	check_nothing(to);
 	check_own_memory(from, to);
+	check_readonly_grant(page_alloc(), to);
 }

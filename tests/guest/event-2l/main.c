@@ -29,7 +29,8 @@ void test_main(void)
 {
 	bool callback = strstr(command_line(), "callback") != NULL;
 
-	note("upcalls by %s", callback ? "callback vector, past the local APIC" : "vector of each vCPU");
+	note("upcalls by %s",
+	     callback ? "callback vector, past the local APIC" : "vector of each vCPU");
 	event_init(callback ? EVENT_CALLBACK_VECTOR : EVENT_PER_VCPU_VECTOR);
 	irq_enable();
 	check_bits();

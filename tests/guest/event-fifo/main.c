@@ -71,7 +71,8 @@ static void check_late_page(void)
 	} while (port < 2048);
 	event_send(port);
 	event_fifo_expand(port + 1);
-	check(event_is_pending(port), "an event sent before its word existed is pending afterwards");
+	check(event_is_pending(port),
+	      "an event sent before its word existed is pending afterwards");
 	event_unmask(port);
 	check_eq(event_count[port], 1, "and arrives");
 	for (uint32_t p = 1; p <= port; p++)

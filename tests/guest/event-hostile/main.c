@@ -7,13 +7,13 @@ const char test_title[] = "wrong arguments and torn queues harm nobody but the g
 #define ANY_ERROR 1
 
 /* Each operation with one thing wrong. */
-#define WRONG(cmd, value, error, sentence)                                     \
-	do {                                                                   \
-		int64_t rc_ = event_channel_op(cmd, &(value));                 \
-		if ((error) == ANY_ERROR)                                      \
-			check(rc_ < 0, "%s is refused (%ld)", sentence, rc_);  \
-		else                                                           \
-			check_err(rc_, error, "%s", sentence);                 \
+#define WRONG(cmd, value, error, sentence)                                    \
+	do {                                                                  \
+		int64_t rc_ = event_channel_op(cmd, &(value));                \
+		if ((error) == ANY_ERROR)                                     \
+			check(rc_ < 0, "%s is refused (%ld)", sentence, rc_); \
+		else                                                          \
+			check_err(rc_, error, "%s", sentence);                \
 	} while (0)
 
 static void check_ports(void)
@@ -21,7 +21,8 @@ static void check_ports(void)
 	static const struct {
 		int cmd;
 		const char *name;
-	} ops[] = { { EVTCHNOP_close, "close" }, { EVTCHNOP_send, "send" },
+	} ops[] = { { EVTCHNOP_close, "close" },
+		    { EVTCHNOP_send, "send" },
 		    { EVTCHNOP_unmask, "unmask" } };
 	static const uint32_t bad[] = { 0, 4095, 4096, 131071, 131072, 0x7fffffff, 0xffffffff };
 
@@ -57,12 +58,12 @@ static void check_binds(void)
 	      "binding a VIRQ twice gives -EEXIST");
 	WRONG(EVTCHNOP_bind_ipi, ((struct evtchn_bind_ipi){ .vcpu = 999 }), ANY_ERROR,
 	      "bind_ipi for a vCPU that does not exist");
-	WRONG(EVTCHNOP_bind_vcpu, ((struct evtchn_bind_vcpu){ .port = ipi, .vcpu = 0 }), -XEN_EINVAL,
-	      "bind_vcpu of an IPI port gives -EINVAL");
-	WRONG(EVTCHNOP_bind_vcpu, ((struct evtchn_bind_vcpu){ .port = timer, .vcpu = 0 }), -XEN_EINVAL,
-	      "bind_vcpu of a VIRQ of one vCPU gives -EINVAL");
-	WRONG(EVTCHNOP_bind_vcpu, ((struct evtchn_bind_vcpu){ .port = ipi, .vcpu = 999 }), ANY_ERROR,
-	      "bind_vcpu to a vCPU that does not exist");
+	WRONG(EVTCHNOP_bind_vcpu, ((struct evtchn_bind_vcpu){ .port = ipi, .vcpu = 0 }),
+	      -XEN_EINVAL, "bind_vcpu of an IPI port gives -EINVAL");
+	WRONG(EVTCHNOP_bind_vcpu, ((struct evtchn_bind_vcpu){ .port = timer, .vcpu = 0 }),
+	      -XEN_EINVAL, "bind_vcpu of a VIRQ of one vCPU gives -EINVAL");
+	WRONG(EVTCHNOP_bind_vcpu, ((struct evtchn_bind_vcpu){ .port = ipi, .vcpu = 999 }),
+	      ANY_ERROR, "bind_vcpu to a vCPU that does not exist");
 	WRONG(EVTCHNOP_alloc_unbound, ((struct evtchn_alloc_unbound){ .dom = 1234 }), -XEN_ESRCH,
 	      "alloc_unbound in a domain that does not exist gives -ESRCH");
 	WRONG(EVTCHNOP_bind_interdomain, ((struct evtchn_bind_interdomain){ .remote_dom = 1234 }),
@@ -75,8 +76,8 @@ static void check_binds(void)
 	      -XEN_EINVAL, "bind_interdomain to port -1 gives -EINVAL");
 	WRONG(EVTCHNOP_status, ((struct evtchn_status){ .dom = 1234, .port = ipi }), -XEN_ESRCH,
 	      "status in a domain that does not exist gives -ESRCH");
-	WRONG(EVTCHNOP_status, ((struct evtchn_status){ .dom = DOMID_SELF, .port = ~0u }), -XEN_EINVAL,
-	      "status of port -1 gives -EINVAL");
+	WRONG(EVTCHNOP_status, ((struct evtchn_status){ .dom = DOMID_SELF, .port = ~0u }),
+	      -XEN_EINVAL, "status of port -1 gives -EINVAL");
 	WRONG(99, ipi, -XEN_ENOSYS, "an unknown operation gives -ENOSYS");
 	WRONG(EVTCHNOP_expand_array, ((struct evtchn_expand_array){ .array_gfn = 0 }), ANY_ERROR,
 	      "expand_array before init_control");
@@ -159,8 +160,8 @@ static void check_torn_queues(void)
 	      ANY_ERROR, "priority 16");
 	WRONG(EVTCHNOP_set_priority, ((struct evtchn_set_priority){ .port = ~0u }), ANY_ERROR,
 	      "set_priority of port -1");
-	WRONG(EVTCHNOP_expand_array, ((struct evtchn_expand_array){ .array_gfn = ~0ULL }), ANY_ERROR,
-	      "an event array page at gfn -1");
+	WRONG(EVTCHNOP_expand_array, ((struct evtchn_expand_array){ .array_gfn = ~0ULL }),
+	      ANY_ERROR, "an event array page at gfn -1");
 	WRONG(EVTCHNOP_expand_array,
 	      ((struct evtchn_expand_array){ .array_gfn = gfn_of(hole_alloc()) }), ANY_ERROR,
 	      "an event array page in a hole");

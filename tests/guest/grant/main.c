@@ -4,18 +4,19 @@
 
 const char test_title[] = "grants give exactly the access they say";
 
-#define REF 20
+#define REF        20
 #define BAD_HANDLE 0x7fffffff
-#define NO_DOMAIN 1234
+#define NO_DOMAIN  1234
 
-static uint8_t *page;	/* what is granted */
+static uint8_t *page;   /* what is granted */
 static uint8_t *window; /* where it gets mapped: a hole */
 static uint16_t self;
 
 static int16_t map(uint32_t ref, uint16_t dom, uint64_t at, uint32_t flags, uint32_t *handle)
 {
-	struct gnttab_map_grant_ref op = { .host_addr = at, .flags = GNTMAP_host_map | flags,
-					   .ref = ref, .dom = dom };
+	struct gnttab_map_grant_ref op = {
+		.host_addr = at, .flags = GNTMAP_host_map | flags, .ref = ref, .dom = dom
+	};
 
 	if (grant_table_op(GNTTABOP_map_grant_ref, &op, 1))
 		return -100;
@@ -38,10 +39,12 @@ static void check_setup(void)
 	struct gnttab_query_size size = { .dom = DOMID_SELF };
 	struct gnttab_get_version version = { .dom = DOMID_SELF };
 	uint64_t frames[2] = { 0, 0 };
-	struct gnttab_setup_table setup = { .dom = DOMID_SELF, .nr_frames = 2,
+	struct gnttab_setup_table setup = { .dom = DOMID_SELF,
+					    .nr_frames = 2,
 					    .frame_list = (uintptr_t)frames };
 
-	check_err(grant_table_op(GNTTABOP_query_size, &size, 1), 0, "the table's size can be asked");
+	check_err(grant_table_op(GNTTABOP_query_size, &size, 1), 0,
+		  "the table's size can be asked");
 	check(size.status == GNTST_okay && size.max_nr_frames >= 32 &&
 		      size.nr_frames <= size.max_nr_frames,
 	      "it has %u of %u frames", size.nr_frames, size.max_nr_frames);
@@ -53,7 +56,8 @@ static void check_setup(void)
 	check_err(grant_table_op(GNTTABOP_setup_table, &setup, 1), 0, "setup_table is understood");
 	check_eq((uint16_t)setup.status, GNTST_okay, "and succeeds");
 	check(!memcmp(grant_table, page_alloc(), 64), "a new table is empty");
-	check_err(grant_table_op(GNTTABOP_map_grant_ref, NULL, 0), 0, "no operations: nothing to do");
+	check_err(grant_table_op(GNTTABOP_map_grant_ref, NULL, 0), 0,
+		  "no operations: nothing to do");
 	check(grant_table_op(99, NULL, 1) < 0, "an unknown operation is refused");
 	size = (struct gnttab_query_size){ .dom = NO_DOMAIN };
 	grant_table_op(GNTTABOP_query_size, &size, 1);
@@ -68,7 +72,8 @@ static bool check_map(void)
 
 	memset(page, 0x11, PAGE_SIZE);
 	grant_allow(REF, self, page, 0);
-	check_err(map(REF, self, (uintptr_t)window, 0, &handle), GNTST_okay, "a grant can be mapped");
+	check_err(map(REF, self, (uintptr_t)window, 0, &handle), GNTST_okay,
+		  "a grant can be mapped");
 	check_eq(window[100], 0x11, "the window shows the page");
 	window[200] = 0x22;
 	if (!check_eq(page[200], 0x22, "a write in the window is seen in the page")) {
@@ -114,7 +119,9 @@ static void check_readonly(void)
 static void check_map_refusals(void)
 {
 	uint32_t handle = 0;
-	struct gnttab_map_grant_ref op = { .host_addr = (uintptr_t)window, .ref = REF, .dom = self };
+	struct gnttab_map_grant_ref op = { .host_addr = (uintptr_t)window,
+					   .ref = REF,
+					   .dom = self };
 
 	grant_revoke(REF);
 	check(map(REF, self, (uintptr_t)window, 0, NULL) < 0, "an entry that grants nothing");
@@ -147,7 +154,8 @@ static void check_map_refusals(void)
 	check(op.status < 0, "a mapping that is neither for the host nor for devices");
 	check_err(unmap((uintptr_t)window, BAD_HANDLE), GNTST_bad_handle,
 		  "a handle out of nowhere gives bad_handle");
-	check_err(map(REF, self, (uintptr_t)window, 0, &handle), GNTST_okay, "after all that it maps");
+	check_err(map(REF, self, (uintptr_t)window, 0, &handle), GNTST_okay,
+		  "after all that it maps");
 	check(unmap((uintptr_t)page, handle) < 0, "a handle with another address is refused");
 	check_err(unmap((uintptr_t)window, handle), GNTST_okay, "with its own it works");
 }
@@ -187,7 +195,8 @@ static void check_copy(void)
 
 	memset(page, 0x77, PAGE_SIZE);
 	grant_allow(REF, self, page, 0);
-	check_err(copy(from_grant(mine, 0, 4096)), GNTST_okay, "a whole page is copied from a grant");
+	check_err(copy(from_grant(mine, 0, 4096)), GNTST_okay,
+		  "a whole page is copied from a grant");
 	check(!memcmp(mine, page, PAGE_SIZE), "byte by byte");
 	memset(mine, 0x88, PAGE_SIZE);
 	check_err(copy(to_grant(mine, 10, 20)), GNTST_okay, "20 bytes are copied into a grant");

@@ -51,7 +51,7 @@ static void check_vectors(void)
 		uint8_t vector;
 		bool taken;
 	} rows[] = {
-		{ 0, 0xf3, true }, { 0, 0x10, true },	 { 0, 0xff, true },  { 0, 0x0f, false },
+		{ 0, 0xf3, true }, { 0, 0x10, true },    { 0, 0xff, true },    { 0, 0x0f, false },
 		{ 0, 0, false },   { 999, 0xf3, false }, { ~0u, 0xf3, false },
 	};
 
@@ -86,7 +86,8 @@ static void check_late_vector(void)
 	event_vcpu_info(0)->evtchn_upcall_pending = 1;
 	event_vcpu_info(0)->evtchn_pending_sel = ~0ULL;
 	event_count[port] = 0;
-	__atomic_or_fetch(&shared_info->evtchn_pending[port / 64], BIT(port % 64), __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(&shared_info->evtchn_pending[port / 64], BIT(port % 64),
+			  __ATOMIC_SEQ_CST);
 	check_err(hvm_op(HVMOP_set_evtchn_upcall_vector, &op), 0, "a vector can be set anew");
 	irq_enable();
 	check_eq(event_count[port], 1, "what was pending is raised with the new vector");

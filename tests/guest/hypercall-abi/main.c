@@ -27,8 +27,8 @@ static void call_with(struct all_regs *r)
 			 "popq 120(%%rdi); pop %0; pop %%rbx; pop %%rbp\n"
 			 : "+D"(r)
 			 :
-			 : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-			   "r15", "memory", "cc");
+			 : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13",
+			   "r14", "r15", "memory", "cc");
 }
 
 static void check_registers(void)
@@ -43,8 +43,10 @@ static void check_registers(void)
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++) {
-		struct all_regs r = { calls[i].nr, 0x0b, 0x0c, 0, 0, calls[i].rdi, 0xbb, 0x08,
-				      0x09, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x8d7 };
+		struct all_regs r = {
+			calls[i].nr, 0x0b, 0x0c, 0,    0,    calls[i].rdi, 0xbb, 0x08,
+			0x09,        0x10, 0x11, 0x12, 0x13, 0x14,         0x15, 0x8d7
+		};
 
 		call_with(&r);
 		check(r.rbx == 0x0b && r.rcx == 0x0c && r.rbp == 0xbb && r.r9 == 0x09 &&
@@ -57,8 +59,8 @@ static void check_registers(void)
 
 static void check_numbers(void)
 {
-	static const uint16_t unknown[] = { 0,	1,  2,	3,  4,	5,  8,	9,  10, 11, 14, 22, 23,
-					    25, 28, 30, 43, 47, 56, 63, 64, 255 };
+	static const uint16_t unknown[] = { 0,  1,  2,  3,  4,  5,  8,  9,  10, 11, 14,
+					    22, 23, 25, 28, 30, 43, 47, 56, 63, 64, 255 };
 	bool all = true;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(unknown); i++) {
@@ -89,7 +91,8 @@ static const struct {
 	{ __HYPERVISOR_memory_op, XENMEM_add_to_physmap, 0, "memory_op(add_to_physmap)" },
 	{ __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, 0, "memory_op(remove_from_physmap)" },
 	{ __HYPERVISOR_xen_version, XENVER_get_features, 0, "xen_version(get_features)" },
-	{ __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, 0, "event_channel_op(alloc_unbound)" },
+	{ __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, 0,
+	  "event_channel_op(alloc_unbound)" },
 	{ __HYPERVISOR_event_channel_op, EVTCHNOP_send, 0, "event_channel_op(send)" },
 	{ __HYPERVISOR_event_channel_op, EVTCHNOP_status, 0, "event_channel_op(status)" },
 	{ __HYPERVISOR_hvm_op, HVMOP_get_param, 0, "hvm_op(get_param)" },
@@ -173,8 +176,14 @@ static const struct mode {
 
 static int32_t call_in(const struct mode *mode, uint32_t nr, uint32_t a1, uint32_t a2)
 {
-	struct call32 c = { .eax = nr, .ebx = a1, .ecx = a2, .edx = 0xd, .esi = 0x51, .edi = 0xd1,
-			    .cr0 = mode->cr0, .cr4 = mode->cr4 };
+	struct call32 c = { .eax = nr,
+			    .ebx = a1,
+			    .ecx = a2,
+			    .edx = 0xd,
+			    .esi = 0x51,
+			    .edi = 0xd1,
+			    .cr0 = mode->cr0,
+			    .cr4 = mode->cr4 };
 
 	if (mode->page_tables)
 		c.cr3 = mode->page_tables();
@@ -189,9 +198,12 @@ static void check_32bit(const struct mode *mode)
 	uint8_t *page = page_alloc();
 	uint32_t gfn = (uint32_t)gfn_of(page);
 	static char text[] = "  note  printed from 32-bit code\n";
-	struct call32 c = { .eax = __HYPERVISOR_console_io, .ebx = CONSOLEIO_write,
-			    .ecx = sizeof(text) - 1, .edx = (uint32_t)(uintptr_t)text,
-			    .cr0 = mode->cr0, .cr4 = mode->cr4 };
+	struct call32 c = { .eax = __HYPERVISOR_console_io,
+			    .ebx = CONSOLEIO_write,
+			    .ecx = sizeof(text) - 1,
+			    .edx = (uint32_t)(uintptr_t)text,
+			    .cr0 = mode->cr0,
+			    .cr4 = mode->cr4 };
 
 	info = (struct xen_feature_info){ 0 };
 	op = (struct compat_xen_memory_reservation){ .extent_start = (uint32_t)(uintptr_t)&gfn,

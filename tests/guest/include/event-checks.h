@@ -17,7 +17,8 @@ static inline void check_ipi_port(void)
 	event_count[port] = 0;
 	for (unsigned int i = 1; i <= 3; i++) {
 		event_send(port);
-		check_eq(event_count[port], i, "send %u to an IPI port of this vCPU arrives at once", i);
+		check_eq(event_count[port], i,
+			 "send %u to an IPI port of this vCPU arrives at once", i);
 	}
 	check_eq(this_cpu()->nr_upcalls, upcalls + 3, "by one upcall each");
 	event_mask(port);
@@ -25,7 +26,8 @@ static inline void check_ipi_port(void)
 	event_send(port);
 	check_eq(event_count[port], 3, "a masked port does not interrupt");
 	event_unmask(port);
-	check_eq(event_count[port], 4, "two sends to a masked port arrive as one when it is unmasked");
+	check_eq(event_count[port], 4,
+		 "two sends to a masked port arrive as one when it is unmasked");
 	check_err(event_close(port), 0, "the port can be closed");
 	check_err(event_send(port), -XEN_EINVAL, "a closed port cannot be sent to");
 }
@@ -38,8 +40,8 @@ static inline void check_loopback(void)
 
 	check_err(event_send(there), 0, "a send on an unbound port goes nowhere, without error");
 	here = event_bind_interdomain(self, there);
-	check(here && there && here != there, "two ports of one domain make a channel: %u, %u", there,
-	      here);
+	check(here && there && here != there, "two ports of one domain make a channel: %u, %u",
+	      there, here);
 	check(event_is_pending(here), "the bound end starts pending");
 	event_clear(here);
 	event_clear(there);
@@ -70,7 +72,8 @@ static inline void check_timer_virq(void)
 	check(WAIT_UNTIL(event_count[port] == 1, SOON), "VIRQ_TIMER is raised");
 	check(clock_ns() >= timer.timeout_abs_ns, "not before its time");
 	timer.timeout_abs_ns = 1;
-	check_err(vcpu_op(VCPUOP_set_singleshot_timer, 0, &timer), 0, "a time that is past is taken");
+	check_err(vcpu_op(VCPUOP_set_singleshot_timer, 0, &timer), 0,
+		  "a time that is past is taken");
 	check(WAIT_UNTIL(event_count[port] == 2, SOON), "and raises the event at once");
 	timer.timeout_abs_ns = clock_ns() + 20 * MS;
 	vcpu_op(VCPUOP_set_singleshot_timer, 0, &timer);
@@ -131,7 +134,8 @@ static inline void check_status(void)
 	uint32_t port = event_bind_ipi(0);
 
 	status.port = port;
-	check_err(event_channel_op(EVTCHNOP_status, &status), 0, "the status of a port can be asked");
+	check_err(event_channel_op(EVTCHNOP_status, &status), 0,
+		  "the status of a port can be asked");
 	check_eq(status.status, EVTCHNSTAT_ipi, "an IPI port is told as such");
 	event_close(port);
 	status.port = port;

@@ -4,10 +4,10 @@
 
 const char test_title[] = "the local APIC works in both of its modes";
 
-#define LOW 0x31
+#define LOW    0x31
 #define MIDDLE 0x51
-#define HIGH 0x71
-#define SOON (2000 * MS)
+#define HIGH   0x71
+#define SOON   (2000 * MS)
 
 static volatile uint32_t taken[256];
 static volatile uint8_t order[8];
@@ -46,15 +46,16 @@ static void check_identity(bool x2apic)
 	uint32_t id = cpuid(1).ebx >> 24;
 	uint32_t version = apic_read(APIC_VERSION);
 
-	check_eq(x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24, id, "the id is CPUID's: %u",
-		 id);
+	check_eq(x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24, id,
+		 "the id is CPUID's: %u", id);
 	check((version & 0xff) >= 0x10 && (version & 0xff) < 0x20 && (version >> 16 & 0xff) >= 3,
 	      "the version is %#x", version);
 	if (x2apic)
 		check_eq(apic_read(APIC_LDR), (id >> 4) << 16 | 1u << (id & 15),
 			 "the logical id follows from the id");
 	apic_write(APIC_SPIV, APIC_SPIV_ENABLE | 0xff);
-	check_eq(apic_read(APIC_SPIV) & 0x1ff, APIC_SPIV_ENABLE | 0xff, "SPIV keeps what is written");
+	check_eq(apic_read(APIC_SPIV) & 0x1ff, APIC_SPIV_ENABLE | 0xff,
+		 "SPIV keeps what is written");
 	check_eq(apic_read(APIC_LVT_TIMER), APIC_LVT_MASKED, "the timer starts masked");
 }
 
@@ -122,7 +123,8 @@ static void check_timer(void)
 	first = apic_read(APIC_TIMER_CURRENT);
 	delay_ns(MS);
 	second = apic_read(APIC_TIMER_CURRENT);
-	check(second < first && first <= 0x7fffffff, "the count goes down: %u in 1 ms", first - second);
+	check(second < first && first <= 0x7fffffff, "the count goes down: %u in 1 ms",
+	      first - second);
 	apic_write(APIC_TIMER_INITIAL, 0);
 	check_eq(apic_read(APIC_TIMER_CURRENT), 0, "0 stops it");
 	irq_enable();
@@ -215,7 +217,8 @@ static void check_mode_changes(void)
 	check_fault(rdmsr_try(0x802, &value), GP0, "its MSRs are then gone");
 	check_fault(wrmsr_try(MSR_APIC_BASE, off | APIC_BASE_ENABLE | APIC_BASE_X2APIC), GP0,
 		    "off to x2APIC directly gives #GP");
-	check_fault(wrmsr_try(MSR_APIC_BASE, off | APIC_BASE_ENABLE), NO_FAULT, "off to xAPIC works");
+	check_fault(wrmsr_try(MSR_APIC_BASE, off | APIC_BASE_ENABLE), NO_FAULT,
+		    "off to xAPIC works");
 	check_fault(rdmsr_try(0x802, &value), GP0, "x2APIC MSRs are not there in xAPIC mode");
 }
 

@@ -5,7 +5,7 @@
 const char test_title[] = "memory_op changes the guest's own memory and nothing else";
 
 #define BAD_POINTER TEST_VA
-#define FAR_GFN 0x40000000000ULL /* beyond any physical address */
+#define FAR_GFN     0x40000000000ULL /* beyond any physical address */
 
 static int64_t reserve(unsigned int cmd, uint64_t *gfns, uint64_t count, uint32_t order)
 {
@@ -58,17 +58,20 @@ static void check_balloon(void)
 static void check_populate_refusals(void)
 {
 	uint64_t far = FAR_GFN, used = gfn_of(page_alloc());
-	struct xen_memory_reservation r = { .extent_start = (uintptr_t)&used, .nr_extents = 1,
+	struct xen_memory_reservation r = { .extent_start = (uintptr_t)&used,
+					    .nr_extents = 1,
 					    .domid = DOMID_SELF };
 
-	check(reserve(XENMEM_populate_physmap, &far, 1, 0) <= 0, "no page beyond the address width");
+	check(reserve(XENMEM_populate_physmap, &far, 1, 0) <= 0,
+	      "no page beyond the address width");
 	check(reserve(XENMEM_decrease_reservation, &far, 1, 0) <= 0, "nor can one be given back");
 	check_err(reserve(XENMEM_populate_physmap, &used, 0, 0), 0, "no extents: nothing is done");
 	check(reserve(XENMEM_populate_physmap, &used, 1, 60) <= 0, "an absurd order is refused");
 	check(reserve(XENMEM_populate_physmap, (uint64_t *)BAD_POINTER, 1, 0) <= 0,
 	      "an unmapped list is refused");
 	r.nr_extents = ~0ULL;
-	check(memory_op(XENMEM_populate_physmap, &r) <= 1, "an absurd number of extents is refused");
+	check(memory_op(XENMEM_populate_physmap, &r) <= 1,
+	      "an absurd number of extents is refused");
 	r.nr_extents = 1;
 	r.domid = DOMID_INVALID;
 	check(memory_op(XENMEM_decrease_reservation, &r) <= 0, "nothing is taken from no domain");
@@ -78,8 +81,9 @@ static void check_populate_refusals(void)
 
 static int64_t add(uint32_t space, uint64_t idx, uint64_t gpfn)
 {
-	struct xen_add_to_physmap op = { .domid = DOMID_SELF, .space = space, .idx = idx,
-					 .gpfn = gpfn };
+	struct xen_add_to_physmap op = {
+		.domid = DOMID_SELF, .space = space, .idx = idx, .gpfn = gpfn
+	};
 
 	return memory_op(XENMEM_add_to_physmap, &op);
 }
@@ -124,8 +128,12 @@ static void check_batch(void)
 	uint64_t idx[2] = { 0, 0 }, gpfn[2];
 	int32_t errs[2] = { 77, 77 };
 	struct xen_add_to_physmap_batch op = {
-		.domid = DOMID_SELF, .space = XENMAPSPACE_gmfn_foreign, .size = 2,
-		.u.foreign_domid = 1234, .idxs = (uintptr_t)idx, .gpfns = (uintptr_t)gpfn,
+		.domid = DOMID_SELF,
+		.space = XENMAPSPACE_gmfn_foreign,
+		.size = 2,
+		.u.foreign_domid = 1234,
+		.idxs = (uintptr_t)idx,
+		.gpfns = (uintptr_t)gpfn,
 		.errs = (uintptr_t)errs,
 	};
 
@@ -160,7 +168,8 @@ static void check_map(void)
 	check(memory_op(XENMEM_memory_map, &op) <= 0 && op.nr_entries <= count,
 	      "a short buffer gets no more than it holds");
 	op = (struct xen_memory_map){ .nr_entries = 64, .buffer = BAD_POINTER };
-	check_err(memory_op(XENMEM_memory_map, &op), -XEN_EFAULT, "an unmapped buffer gives -EFAULT");
+	check_err(memory_op(XENMEM_memory_map, &op), -XEN_EFAULT,
+		  "an unmapped buffer gives -EFAULT");
 }
 
 void test_main(void)

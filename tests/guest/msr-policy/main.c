@@ -28,11 +28,16 @@ static const struct {
 	uint32_t msr;
 	const char *name;
 } readable[] = {
-	{ MSR_APIC_BASE, "APIC_BASE" },	 { MSR_EFER, "EFER" },
-	{ 0xfe, "MTRRcap" },		 { 0x2ff, "MTRRdefType" },
-	{ 0x200, "MTRRphysBase0" },	 { 0x250, "MTRRfix64K" },
-	{ 0xc0010010, "SYSCFG" },	 { 0x8b, "PATCH_LEVEL" },
-	{ 0xc0010055, "INT_PENDING" },	 { MSR_TSC, "TSC" },
+	{ MSR_APIC_BASE, "APIC_BASE" },
+	{ MSR_EFER, "EFER" },
+	{ 0xfe, "MTRRcap" },
+	{ 0x2ff, "MTRRdefType" },
+	{ 0x200, "MTRRphysBase0" },
+	{ 0x250, "MTRRfix64K" },
+	{ 0xc0010010, "SYSCFG" },
+	{ 0x8b, "PATCH_LEVEL" },
+	{ 0xc0010055, "INT_PENDING" },
+	{ MSR_TSC, "TSC" },
 };
 
 /* Not there, or not a guest's business. (Xen reads VM_HSAVE_PA as 0 and ignores writes.) */
@@ -40,8 +45,10 @@ static const struct {
 	uint32_t msr;
 	const char *name;
 } refused[] = {
-	{ 0xc0010117, "VM_HSAVE_PA" }, { 0x40000400, "a hypervisor MSR that does not exist" },
-	{ 0xdeadbeef, "a number out of nowhere" }, { 0x480, "VMX_BASIC" },
+	{ 0xc0010117, "VM_HSAVE_PA" },
+	{ 0x40000400, "a hypervisor MSR that does not exist" },
+	{ 0xdeadbeef, "a number out of nowhere" },
+	{ 0x480, "VMX_BASIC" },
 };
 
 static void check_kept(const struct kept_row *row)

@@ -57,7 +57,8 @@ static void check_hostile(void)
 	check_err(multicall((void *)TEST_VA, 0), 0, "an empty list is not looked at");
 	map_page(TEST_VA, (uintptr_t)page_alloc() | PTE_P | PTE_W);
 	*last = (struct multicall_entry){ .op = __HYPERVISOR_xen_version };
-	check_err(multicall(last, 2), -XEN_EFAULT, "a list that ends in an unmapped page gives -EFAULT");
+	check_err(multicall(last, 2), -XEN_EFAULT,
+		  "a list that ends in an unmapped page gives -EFAULT");
 	check_eq(last->result, 4 << 16 | 17, "what comes before was run");
 	check_err(multicall(last, ~0u), -XEN_EFAULT, "2^32 - 1 calls give -EFAULT");
 	map_page(TEST_VA, (uintptr_t)page_alloc() | PTE_P);

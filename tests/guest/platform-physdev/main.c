@@ -23,13 +23,15 @@ static void check_cpus(void)
 
 	check_err(platform_op(&op), 0, "physical CPU 0 can be asked for");
 	check(op.u.pcpu_info.flags & XEN_PCPU_FLAGS_ONLINE, "it is on line");
-	check(op.u.pcpu_info.max_present >= 1, "there are CPUs up to %u", op.u.pcpu_info.max_present);
+	check(op.u.pcpu_info.max_present >= 1, "there are CPUs up to %u",
+	      op.u.pcpu_info.max_present);
 	op.u.pcpu_info.xen_cpuid = 4000;
 	check(platform_op(&op) < 0 || op.u.pcpu_info.flags & XEN_PCPU_FLAGS_INVALID,
 	      "CPU 4000 is not there");
 	op.interface_version = 1;
 	check_err(platform_op(&op), -XEN_EACCES, "a wrong interface version gives -EACCES");
-	check_err(platform_op((void *)BAD_POINTER), -XEN_EFAULT, "an unmapped argument gives -EFAULT");
+	check_err(platform_op((void *)BAD_POINTER), -XEN_EFAULT,
+		  "an unmapped argument gives -EFAULT");
 	op = (struct xen_platform_op){ .cmd = 9999, .interface_version = XENPF_INTERFACE_VERSION };
 	check_err(platform_op(&op), -XEN_ENOSYS, "an unknown command gives -ENOSYS");
 }
@@ -58,7 +60,8 @@ static void check_settime(void)
 static void check_physdev(void)
 {
 	struct physdev_pci_device_add add = { .devfn = 0x1f << 3 | 2 };
-	struct physdev_pci_mmcfg_reserved mmcfg = { .address = 0xb0000000, .end_bus = 255,
+	struct physdev_pci_mmcfg_reserved mmcfg = { .address = 0xb0000000,
+						    .end_bus = 255,
 						    .flags = XEN_PCI_MMCFG_RESERVED };
 	uint8_t buffer[64] = { 0 };
 

@@ -5,11 +5,11 @@
 
 const char test_title[] = "privileged instructions fault or work as on a real CPU";
 
-#define CASE(name, insn, ...)                       \
-	static uint64_t name(uint64_t arg)          \
-	{                                           \
-		(void)arg;                          \
-		return TRY(insn, __VA_ARGS__);      \
+#define CASE(name, insn, ...)                  \
+	static uint64_t name(uint64_t arg)     \
+	{                                      \
+		(void)arg;                     \
+		return TRY(insn, __VA_ARGS__); \
 	}
 
 static uint8_t area[PAGE_SIZE] __attribute__((aligned(4096)));
@@ -42,7 +42,7 @@ CASE(do_monitor, "monitor", : : "a"(area), "c"(0), "d"(0) : "memory")
 CASE(do_vmxon, ".byte 0xf3, 0x0f, 0xc7, 0x30", : : "a"(area) : "memory")
 CASE(do_xsetbv, "xsetbv", : : "a"(1), "d"(0), "c"(0))
 
-#define ANY 1u     /* depends on the CPU model and is not judged; still nothing may break */
+#define ANY     1u /* depends on the CPU model and is not judged; still nothing may break */
 #define REFUSED 2u /* some fault: SVM is on underneath, and the CPU checks privilege first */
 
 static const struct row {
@@ -94,7 +94,8 @@ static void check_rows(void)
 		if (r->user == REFUSED)
 			check(user_call(r->run, 0) != NO_FAULT, "%s at CPL 3 is refused", r->name);
 		else if (r->user != ANY)
-			check_fault((uint32_t)user_call(r->run, 0), r->user, "%s at CPL 3", r->name);
+			check_fault((uint32_t)user_call(r->run, 0), r->user, "%s at CPL 3",
+				    r->name);
 	}
 }
 

@@ -5,7 +5,7 @@
 const char test_title[] = "vCPUs start by INIT and SIPI, as often as one likes";
 
 #define VECTOR 0x61
-#define SOON (2000 * MS)
+#define SOON   (2000 * MS)
 
 static volatile uint32_t runs[MAX_CPUS], ipis[MAX_CPUS], nmis[MAX_CPUS];
 static volatile bool leave;

@@ -33,8 +33,8 @@ static void check_wall_clock(void)
 	uint64_t seconds = (uint64_t)shared_info->wc_sec_hi << 32 | shared_info->wc_sec;
 
 	check_eq(version & 1, 0, "the wall clock's version is even");
-	check(seconds > 1700000000 && seconds < 4000000000, "it was second %lu when the clock was 0",
-	      seconds);
+	check(seconds > 1700000000 && seconds < 4000000000,
+	      "it was second %lu when the clock was 0", seconds);
 	check(shared_info->wc_nsec < SEC, "nanoseconds are below a second");
 }
 

@@ -5,7 +5,7 @@
 const char test_title[] = "vcpu_op controls vCPUs, their timers and shared areas";
 
 #define BAD_POINTER ((void *)TEST_VA)
-#define SOON (2000 * MS)
+#define SOON        (2000 * MS)
 
 static void check_vcpu_info(void)
 {
@@ -61,13 +61,15 @@ static void check_runstate(void)
 	sched_op(SCHEDOP_yield, NULL);
 	check(true, "an area that is not mapped harms nobody");
 	op.addr.p = (uintptr_t)&state;
-	check_err(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &op), 0, "the area can be changed");
+	check_err(vcpu_op(VCPUOP_register_runstate_memory_area, 0, &op), 0,
+		  "the area can be changed");
 }
 
 static void check_timers(uint32_t port)
 {
 	struct vcpu_set_periodic_timer period = { .period_ns = 2 * MS };
-	struct vcpu_set_singleshot_timer timer = { .timeout_abs_ns = 1, .flags = VCPU_SSHOTTMR_future };
+	struct vcpu_set_singleshot_timer timer = { .timeout_abs_ns = 1,
+						   .flags = VCPU_SSHOTTMR_future };
 	uint32_t count;
 
 	/* Xen 4.17 takes it and fires at once. */
@@ -83,7 +85,8 @@ static void check_timers(uint32_t port)
 	check_err(vcpu_op(VCPUOP_stop_singleshot_timer, 0, NULL), 0, "and can be stopped");
 	count = event_count[port];
 	check_err(vcpu_op(VCPUOP_set_periodic_timer, 0, &period), 0, "a periodic timer can be set");
-	check(WAIT_UNTIL(event_count[port] >= count + 5, SOON), "it raises the event again and again");
+	check(WAIT_UNTIL(event_count[port] >= count + 5, SOON),
+	      "it raises the event again and again");
 	check_err(vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL), 0, "it can be stopped");
 	count = event_count[port];
 	delay_ns(10 * MS);
@@ -126,7 +129,8 @@ static void check_down_up(void)
 	cpu_wait_down(1);
 	check(WAIT_UNTIL(vcpu_op(VCPUOP_is_up, 1, NULL) == 0, SOON),
 	      "a vCPU that halts with interrupts off is down");
-	check(vcpu_op(VCPUOP_initialise, 0, BAD_POINTER) < 0, "a running vCPU cannot be initialised");
+	check(vcpu_op(VCPUOP_initialise, 0, BAD_POINTER) < 0,
+	      "a running vCPU cannot be initialised");
 	check_err(vcpu_op(99, 0, NULL), -XEN_ENOSYS, "an unknown operation gives -ENOSYS");
 }
 

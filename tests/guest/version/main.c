@@ -38,13 +38,14 @@ static void check_strings(void)
 
 static void check_features(void)
 {
-	static const uint8_t must[] = { XENFEAT_auto_translated_physmap, XENFEAT_hvm_callback_vector,
-					XENFEAT_hvm_safe_pvclock, XENFEAT_dom0 };
-	static const uint8_t must_not[] = { XENFEAT_writable_descriptor_tables,
-					    XENFEAT_supervisor_mode_kernel,
-					    XENFEAT_pae_pgdir_above_4gb,
-					    XENFEAT_mmu_pt_update_preserve_ad,
-					    XENFEAT_gnttab_map_avail_bits, XENFEAT_hvm_pirqs };
+	static const uint8_t must[] = { XENFEAT_auto_translated_physmap,
+					XENFEAT_hvm_callback_vector, XENFEAT_hvm_safe_pvclock,
+					XENFEAT_dom0 };
+	static const uint8_t must_not[] = {
+		XENFEAT_writable_descriptor_tables, XENFEAT_supervisor_mode_kernel,
+		XENFEAT_pae_pgdir_above_4gb,        XENFEAT_mmu_pt_update_preserve_ad,
+		XENFEAT_gnttab_map_avail_bits,      XENFEAT_hvm_pirqs
+	};
 	struct xen_feature_info info = { .submap_idx = 0 };
 
 	check_err(xen_version(XENVER_get_features, &info), 0, "features can be read");

@@ -14,7 +14,8 @@ const char test_title[] = "no guest state makes a VM entry fail unnoticed";
 /* A CPU faults. An emulated one may ignore the bits instead, where the hypervisor need not look. */
 static void check_harmless(uint32_t fault, bool unchanged, const char *what)
 {
-	check(fault == GP0 || (fault == NO_FAULT && unchanged), "%s gives #GP or has no effect", what);
+	check(fault == GP0 || (fault == NO_FAULT && unchanged), "%s gives #GP or has no effect",
+	      what);
 }
 
 static void check_cr0(void)
@@ -46,10 +47,14 @@ static void check_rest(void)
 
 	check_harmless(TRY_CR(cr8, 16UL), read_cr8() == 0, "CR8 above 15");
 	write_cr8(0);
-	check_fault(TRY("mov %0, %%dr7", : : "r"(0x100000400UL)), GP0,
-		    "the upper half of DR7 gives #GP");
-	check_fault(TRY("mov %0, %%dr6", : : "r"(0x1ffff0ff0UL)), GP0,
-		    "the upper half of DR6 gives #GP");
+	check_fault(TRY("mov %0, %%dr7",
+			:
+			: "r"(0x100000400UL)),
+		    GP0, "the upper half of DR7 gives #GP");
+	check_fault(TRY("mov %0, %%dr6",
+			:
+			: "r"(0x1ffff0ff0UL)),
+		    GP0, "the upper half of DR6 gives #GP");
 	check_fault(wrmsr_try(MSR_EFER, efer ^ EFER_LME), GP0, "EFER.LME under paging gives #GP");
 	check_fault(wrmsr_try(MSR_EFER, efer | EFER_SVME), GP0, "EFER.SVME gives #GP");
 	check_fault(wrmsr_try(MSR_EFER, efer | BIT(1)), GP0, "a reserved bit of EFER gives #GP");
@@ -145,18 +150,12 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } stops[] = {
-	{ "nw", set_nw_without_cd },
-	{ "pe", clear_pe_under_paging },
-	{ "pae", clear_pae_in_long_mode },
-	{ "cr4", set_cr4_reserved },
-	{ "vmxe", set_cr4_vmxe },
-	{ "hidden", set_cr4_hidden },
-	{ "cs", load_cs_with_l_and_d },
-	{ "cr3", load_cr3_beyond_width },
-	{ "triple", triple_fault },
-	{ "halt", halt_forever },
-	{ "fetch", run_into_nothing },
-	{ "tables", page_tables_in_hole },
+	{ "nw", set_nw_without_cd },       { "pe", clear_pe_under_paging },
+	{ "pae", clear_pae_in_long_mode }, { "cr4", set_cr4_reserved },
+	{ "vmxe", set_cr4_vmxe },          { "hidden", set_cr4_hidden },
+	{ "cs", load_cs_with_l_and_d },    { "cr3", load_cr3_beyond_width },
+	{ "triple", triple_fault },        { "halt", halt_forever },
+	{ "fetch", run_into_nothing },     { "tables", page_tables_in_hole },
 };
 
 /* A CPU that checks gives an exception; then the guest lives, and that is as good. */
