@@ -10,6 +10,7 @@
 #include "abi/errno.h"
 #include "abi/sched.h"
 #include "arch-inline.h"
+#include "lib/string.h"
 #include "lodge/alloc.h"
 #include "lodge/arch.h"
 #include "lodge/domain.h"
@@ -202,11 +203,22 @@ void vcpu_kick(struct vcpu *v)
 		arch_cpu_kick(cpus[READ_ONCE(v->cpu)]);
 }
 
+/* A 32-bit kernel's record is aligned to 4 bytes only, so it is reached by its address here. */
+static uint8_t *upcall_pending(struct vcpu_info *info)
+{
+	return (uint8_t *)info + offsetof(struct vcpu_info, evtchn_upcall_pending);
+}
+
+typedef struct vcpu_time_info vcpu_time_any __attribute__((aligned(4)));
+
+static vcpu_time_any *time_of(struct vcpu_info *info)
+{
+	return (void *)((uint8_t *)info + offsetof(struct vcpu_info, time)); /* in both layouts */
+}
+
 void vcpu_raise_upcall(struct vcpu *v)
 {
-	struct vcpu_info *info = READ_ONCE(v->info);
-
-	if (__atomic_exchange_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST))
+	if (__atomic_exchange_n(upcall_pending(READ_ONCE(v->info)), 1, __ATOMIC_SEQ_CST))
 		return;
 	arch_vcpu_upcall(v);
 	vcpu_kick(v);
@@ -214,7 +226,7 @@ void vcpu_raise_upcall(struct vcpu *v)
 
 bool vcpu_upcall_pending(const struct vcpu *v)
 {
-	return READ_ONCE(READ_ONCE(v->info)->evtchn_upcall_pending);
+	return READ_ONCE(*upcall_pending(READ_ONCE(v->info)));
 }
 
 /* Records in guest memory ----------------------------------------------------------------------- */
@@ -223,15 +235,15 @@ bool vcpu_upcall_pending(const struct vcpu *v)
  * its event is found by the guest's look at everything; later senders read the new one. */
 void vcpu_set_info(struct vcpu *v, struct vcpu_info *info)
 {
-	*info = *v->info;
+	memcpy(info, v->info, sizeof(*info));
 	__atomic_store_n(&v->info, info, __ATOMIC_SEQ_CST);
 	vcpu_update_time(v);
 	if (v->domain->compat)
-		WRITE_ONCE(((struct compat_vcpu_info *)(void *)info)->evtchn_pending_sel,
-			   UINT32_MAX);
+		memset((uint8_t *)info + offsetof(struct compat_vcpu_info, evtchn_pending_sel),
+		       0xff, sizeof(uint32_t));
 	else
 		WRITE_ONCE(info->evtchn_pending_sel, UINT64_MAX);
-	__atomic_store_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(upcall_pending(info), 1, __ATOMIC_SEQ_CST);
 	arch_vcpu_upcall(v);
 	vcpu_kick(v);
 }
@@ -317,7 +329,7 @@ static uint32_t next_odd(uint32_t version)
 	return (version + 1) | 1;
 }
 
-static void publish_time(struct vcpu_time_info *to, const struct vcpu_time_info *time)
+static void publish_time(vcpu_time_any *to, const struct vcpu_time_info *time)
 {
 	uint32_t version = next_odd(READ_ONCE(to->version));
 
@@ -348,8 +360,8 @@ static void publish_time_area(const struct vcpu_area *area, struct vcpu_time_inf
 
 void vcpu_update_time(struct vcpu *v)
 {
-	struct vcpu_time_info time = { 0 },
-			      *to = &v->info->time; /* at the same place in both layouts */
+	struct vcpu_time_info time = { 0 };
+	vcpu_time_any *to = time_of(v->info);
 
 	arch_vcpu_time(v, &time);
 	publish_time(to, &time);
