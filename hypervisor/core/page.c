@@ -173,25 +173,36 @@ static bool is_scrubbing(void)
 
 /* Allocation -------------------------------------------------------------------------------------- */
 
+/* From the preferred node, or else from any. */
+static uint32_t take_anywhere(unsigned order, unsigned node, unsigned flags, bool want_clean,
+			      enum state *ret_state)
+{
+	unsigned n = node < nr_nodes ? node : 0;
+
+	for (unsigned tried = 0; tried < nr_nodes; tried++) {
+		uint32_t frame = take_from_node(&nodes[n], order, flags, want_clean, ret_state);
+
+		if (frame != FRAME_NONE)
+			return frame;
+		n = n + 1 < nr_nodes ? n + 1 : 0;
+	}
+	return FRAME_NONE;
+}
+
 /* A block with all its pages given to owner. */
 static uint32_t take(unsigned order, unsigned node, unsigned flags, bool want_clean, uint16_t owner)
 {
-	unsigned preferred = node < nr_nodes ? node : 0;
 	enum state state = CLEAN;
 	uint32_t frame;
-	bool again;
+	bool again = true;
 
 	if (order > MAX_ORDER)
 		return FRAME_NONE;
-	do {
-		again = is_scrubbing(); /* what is being scrubbed comes back in a moment */
-		frame = FRAME_NONE;
-		for (unsigned i = 0; i < nr_nodes && frame == FRAME_NONE; i++)
-			frame = take_from_node(&nodes[(preferred + i) % nr_nodes], order, flags,
-					       want_clean, &state);
-		if (frame == FRAME_NONE && again)
-			cpu_relax();
-	} while (frame == FRAME_NONE && again);
+	frame = take_anywhere(order, node, flags, want_clean, &state);
+	while (unlikely(frame == FRAME_NONE && again)) {
+		again = is_scrubbing(); /* then it comes back in a moment */
+		frame = take_anywhere(order, node, flags, want_clean, &state);
+	}
 	if (frame == FRAME_NONE)
 		return FRAME_NONE;
 	if (state == DIRTY && want_clean)
@@ -270,6 +281,54 @@ int page_alloc_domain(struct domain *d, unsigned order, unsigned flags, mfn_t *r
 		return -XEN_ENOMEM;
 	}
 	*ret_mfn = MFN(frame);
+	return 0;
+}
+
+/* Takes a block out of the free one around it. The node's lock is held. */
+static bool take_exactly(struct node *n, uint32_t frame, unsigned order)
+{
+	for (unsigned o = order; o <= MAX_ORDER; o++) {
+		uint32_t start = frame & ~((1u << o) - 1);
+		const struct page *p = &page_table_base[start];
+		enum state s = p->flags & PAGE_DIRTY ? DIRTY : CLEAN;
+
+		if (p->owner != PAGE_OWNER_FREE || p->order != o)
+			continue;
+		remove_block(n, start, o, s);
+		while (o > order) {
+			uint32_t half = 1u << --o;
+
+			/* The half that is wanted goes on, the other back. */
+			insert_block(n, frame & half ? start : start + half, o, s);
+			start += frame & half;
+		}
+		return true;
+	}
+	return false;
+}
+
+int page_claim_domain(struct domain *d, mfn_t mfn, unsigned order)
+{
+	struct node *n;
+	bool taken;
+
+	if (order > MAX_ORDER || !is_aligned(mfn.n, 1ull << order) ||
+	    mfn.n + (1ull << order) > nr_page_records)
+		return -XEN_EBUSY;
+	if (!account(d, 1ull << order))
+		return -XEN_ENOMEM;
+	n = node_of((uint32_t)mfn.n);
+	spin_lock(&n->lock);
+	taken = take_exactly(n, (uint32_t)mfn.n, order);
+	if (taken)
+		n->nr_free -= 1ull << order;
+	spin_unlock(&n->lock);
+	if (!taken) {
+		unaccount(d, 1ull << order);
+		return -XEN_EBUSY;
+	}
+	for (uint32_t i = 0; i < 1u << order; i++)
+		set_word(&page_table_base[mfn.n + i], 1, d->id, 0, 0);
 	return 0;
 }
 

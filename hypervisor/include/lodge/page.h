@@ -70,6 +70,10 @@ must_check mfn_t page_alloc_shared(void);
  * d's physmap, or gives it back page by page with page_put(). */
 must_check int page_alloc_domain(struct domain *d, unsigned order, unsigned flags, mfn_t *ret_mfn);
 
+/* This very block, contents as they are, otherwise as page_alloc_domain(). -EBUSY when not all of it is
+ * free. Boot only: for a domain that is mapped one to one. */
+must_check int page_claim_domain(struct domain *d, mfn_t mfn, unsigned order);
+
 /* Takes one more count if the page exists and `owner` (a domain, or PAGE_OWNER_SHARED) owns it; false
  * otherwise. */
 must_check bool page_get(mfn_t mfn, uint16_t owner);

@@ -17,9 +17,10 @@ struct service_vm_map {
 /* The pages that the new ACPI tables get: at the end of the highest RAM below 4 GiB. */
 #define SERVICE_VM_ACPI_BYTES 0x8000ull
 
-/* The machine's map with its first `bytes` of RAM as RAM, the rest of it as unusable. *ret_acpi is
- * where the ACPI tables go. */
-void service_vm_plan_memory(uint64_t bytes, struct service_vm_map *ret_map, uint64_t *ret_acpi);
+/* The machine's map with `bytes` of RAM as RAM, the rest of it as unusable. *ret_acpi is where the ACPI
+ * tables go. Without an IOMMU the RAM is d's from here on. */
+void service_vm_plan_memory(struct domain *d, uint64_t bytes, struct service_vm_map *ret_map,
+			    uint64_t *ret_acpi);
 /* Gives d the RAM of the map (the first MiB with a copy of the machine's) and maps the rest of it one to
  * one. */
 void service_vm_populate(struct domain *d, const struct service_vm_map *map);

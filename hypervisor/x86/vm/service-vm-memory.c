@@ -5,6 +5,9 @@
  * BARs nor scratch space go there. RAM is RAM of its own at another machine address; everything else is
  * mapped one to one, except registers that the hypervisor keeps (private-mmio.h).
  *
+ * Without an IOMMU its RAM above the first MiB is one to one, too, for its devices know machine
+ * addresses only: whole 2 MiB blocks that nobody else has, the lowest first.
+ *
  * Locking: the p2m's own. Populating happens before the service VM runs.
  */
 #include "x86/vm/service-vm-internal.h"
@@ -12,6 +15,7 @@
 #include "abi/errno.h"
 #include "lib/string.h"
 #include "lodge/arch.h"
+#include "lodge/iommu.h"
 #include "lodge/log.h"
 #include "lodge/p2m.h"
 #include "lodge/page.h"
@@ -23,6 +27,8 @@
 #define MIB         0x100000ull
 #define FOUR_GIB    0x100000000ull
 #define SCRATCH_MIN (256 * MIB)
+
+#define DIRECT_BLOCK (PAGE_SIZE << ORDER_2M)
 
 /* Reserved ranges that are longer are address space, not firmware: left to service_vm_map_device(). */
 #define MAX_EAGER_BYTES (1024 * MIB)
@@ -40,6 +46,12 @@ static bool is_host_ram(uint64_t start, uint64_t bytes)
 	return false;
 }
 
+/* Is RAM at that address mapped one to one? */
+static bool is_direct(uint64_t addr)
+{
+	return !iommu_ops && addr >= MIB;
+}
+
 static void add_entry(struct service_vm_map *map, uint64_t addr, uint64_t bytes, uint32_t type)
 {
 	if (!bytes)
@@ -51,8 +63,38 @@ static void add_entry(struct service_vm_map *map, uint64_t addr, uint64_t bytes,
 		(struct hvm_memmap_table_entry){ .addr = addr, .size = bytes, .type = type };
 }
 
+/* As add_entry(), or makes the last entry longer. */
+static void extend(struct service_vm_map *map, uint64_t addr, uint64_t bytes, uint32_t type)
+{
+	struct hvm_memmap_table_entry *last = map->nr ? &map->entry[map->nr - 1] : NULL;
+
+	if (last && last->type == type && last->addr + last->size == addr && last->addr >= MIB)
+		last->size += bytes;
+	else
+		add_entry(map, addr, bytes, type);
+}
+
+/* A range without an IOMMU: takes what is free of it, in blocks. */
+static void add_direct_ram(struct domain *d, struct service_vm_map *map, uint64_t start,
+			   uint64_t end, uint64_t *left)
+{
+	uint64_t next;
+
+	for (uint64_t at = start; at < end; at = next) {
+		next = MIN(align_down(at, DIRECT_BLOCK) + DIRECT_BLOCK, end);
+		if (next - at == DIRECT_BLOCK && *left >= DIRECT_BLOCK &&
+		    !page_claim_domain(d, MFN(at >> PAGE_SHIFT), ORDER_2M)) {
+			*left -= DIRECT_BLOCK;
+			extend(map, at, next - at, XEN_HVM_MEMMAP_TYPE_RAM);
+		} else {
+			extend(map, at, next - at, XEN_HVM_MEMMAP_TYPE_UNUSABLE);
+		}
+	}
+}
+
 /* The part of a range that is RAM for the service VM, in whole pages above the first MiB. */
-static void add_ram(struct service_vm_map *map, const struct memory_range *r, uint64_t *left)
+static void add_ram(struct domain *d, struct service_vm_map *map, const struct memory_range *r,
+		    uint64_t *left)
 {
 	uint64_t start = r->base, end = r->base + r->bytes, take;
 
@@ -62,9 +104,11 @@ static void add_ram(struct service_vm_map *map, const struct memory_range *r, ui
 	}
 	if (start >= end)
 		return;
+	if (is_direct(start)) {
+		add_direct_ram(d, map, start, end, left);
+		return;
+	}
 	take = MIN(end - start, *left);
-	if (take < end - start) /* the low range may have left a part of a page */
-		take = align_down(take, PAGE_SIZE);
 	*left -= take;
 	add_entry(map, start, take, XEN_HVM_MEMMAP_TYPE_RAM);
 	add_entry(map, start + take, end - start - take, XEN_HVM_MEMMAP_TYPE_UNUSABLE);
@@ -136,7 +180,8 @@ static void sort(struct service_vm_map *map)
 	}
 }
 
-void service_vm_plan_memory(uint64_t bytes, struct service_vm_map *ret_map, uint64_t *ret_acpi)
+void service_vm_plan_memory(struct domain *d, uint64_t bytes, struct service_vm_map *ret_map,
+			    uint64_t *ret_acpi)
 {
 	uint64_t left = align_down(bytes, PAGE_SIZE);
 
@@ -145,7 +190,7 @@ void service_vm_plan_memory(uint64_t bytes, struct service_vm_map *ret_map, uint
 		const struct memory_range *r = &boot_info.range[i];
 
 		if (r->type == MEMORY_USABLE)
-			add_ram(ret_map, r, &left);
+			add_ram(d, ret_map, r, &left);
 		else
 			add_entry(ret_map, r->base, r->bytes, r->type);
 	}
@@ -160,11 +205,14 @@ void service_vm_plan_memory(uint64_t bytes, struct service_vm_map *ret_map, uint
  * administrator's own, and so is the service VM. */
 static int try_populate(struct domain *d, uint64_t gfn, unsigned order)
 {
-	struct p2m_entry e = { .kind = P2M_RAM,
+	struct p2m_entry e = { .mfn = MFN(gfn),
+			       .kind = P2M_RAM,
 			       .order = (uint8_t)order,
 			       .access = p2m_ram_access(d) };
-	int err = page_alloc_domain(d, order, PAGE_ALLOC_DIRTY, &e.mfn);
+	int err = 0;
 
+	if (!is_direct(gfn << PAGE_SHIFT))
+		err = page_alloc_domain(d, order, PAGE_ALLOC_DIRTY, &e.mfn);
 	return err ? err : p2m_map(d, GFN(gfn), &e);
 }
 

@@ -80,19 +80,19 @@ OPTION_PARSE("dom0_mem", parse_dom0_mem);
 /* "<n>" or "[<min>]-[<max>]". */
 static bool parse_dom0_max_vcpus(const char *s)
 {
-	bool has_min = *s != '-' && parse_uint(&s, &opt_vcpus_min);
+	uint64_t min = 0, max = UINT64_MAX;
 
-	if (!has_min && *s != '-')
+	if (*s != '-' && !parse_uint(&s, &min))
 		return false;
-	if (*s == '\0') {
-		opt_vcpus_max = opt_vcpus_min;
-		return opt_vcpus_min > 0;
-	}
-	if (*s++ != '-')
+	if (*s == '\0')
+		max = min;
+	else if (*s++ != '-' || (*s && !parse_uint(&s, &max)))
 		return false;
-	if (*s && !parse_uint(&s, &opt_vcpus_max))
+	if (*s != '\0' || !max || min > max)
 		return false;
-	return *s == '\0' && opt_vcpus_max > 0 && opt_vcpus_min <= opt_vcpus_max;
+	opt_vcpus_min = min;
+	opt_vcpus_max = max;
+	return true;
 }
 OPTION_PARSE("dom0_max_vcpus", parse_dom0_max_vcpus);
 
@@ -251,7 +251,8 @@ static uint64_t write_start_info(struct domain *d, struct placement *p,
 	};
 	b->module = *ramdisk;
 	memcpy(b->map, p->map->entry, p->map->nr * sizeof(b->map[0]));
-	if (str_copy(b->cmdline, boot_info.module[0].cmdline, sizeof(b->cmdline)) >= sizeof(b->cmdline))
+	if (str_copy(b->cmdline, boot_info.module[0].cmdline, sizeof(b->cmdline)) >=
+	    sizeof(b->cmdline))
 		boot_fail("the service VM's command line is longer than %u characters",
 			  LINUX_CMDLINE_BYTES - 1);
 	service_vm_write(d, at, b, sizeof(*b));
@@ -323,6 +324,56 @@ static void give_devices(struct domain *d)
 		boot_fail("the service VM cannot be given the machine's devices: error %d", err);
 }
 
+/* Without an IOMMU. The service VM's memory has to be where the boot loader has put its modules: moves
+ * them out of the way. */
+static void move_module(struct boot_module *m, const struct elf_image *image)
+{
+	unsigned order = m->bytes > PAGE_SIZE ? log2_floor(m->bytes - 1) + 1 - PAGE_SHIFT : 0;
+	mfn_t mfn = page_alloc(order, NODE_ANY, 0), other = mfn;
+
+	/* Where the kernel itself must go is no way out. */
+	if (!mfn_is_none(mfn) && mfn_to_mpa(mfn).a < image->end &&
+	    image->start < mfn_to_mpa(mfn).a + (PAGE_SIZE << order)) {
+		other = page_alloc(order, NODE_ANY, 0);
+		page_free(mfn, order);
+	}
+	if (mfn_is_none(other))
+		boot_fail("no memory to move boot modules of %" PRIu64 " MiB: without an IOMMU, "
+			  "more is needed",
+			  m->bytes / MIB);
+	memcpy(mfn_to_ptr(other), mpa_to_ptr(m->base), m->bytes);
+	m->base = mfn_to_mpa(other);
+}
+
+static void free_module(const struct boot_module *m)
+{
+	unsigned order = m->bytes > PAGE_SIZE ? log2_floor(m->bytes - 1) + 1 - PAGE_SHIFT : 0;
+
+	page_free(mpa_to_mfn(m->base), order);
+}
+
+static unsigned nr_used_modules(void)
+{
+	return MIN(boot_info.nr_modules, 2u);
+}
+
+static void prepare_direct_mapping(struct elf_image *image)
+{
+	log_warn("no IOMMU: the service VM's devices can reach all memory of this machine, and its "
+		 "backends copy guests' data\n");
+	for (unsigned i = 0; i < nr_used_modules(); i++)
+		move_module(&boot_info.module[i], image);
+	memory_free_modules();
+	read_kernel(image); /* it points into the module */
+}
+
+static void free_modules(void)
+{
+	for (unsigned i = 0; i < nr_used_modules() && !iommu_ops; i++)
+		free_module(&boot_info.module[i]);
+	memory_free_modules();
+}
+
 void service_vm_create(void)
 {
 	struct hvm_modlist_entry ramdisk = { 0 };
@@ -336,14 +387,13 @@ void service_vm_create(void)
 	keep_private_registers();
 	vpci_scan();
 	if (!iommu_ops)
-		boot_fail("no IOMMU (AMD-Vi): the service VM's devices cannot be confined; "
-			  "turn the IOMMU on in the firmware");
+		prepare_direct_mapping(&image);
 	available = page_count_free() << PAGE_SHIFT;
 	available = available > KEEP_MIN ? available - KEEP_MIN : 0;
 	bytes = choose_memory(available);
-	service_vm_plan_memory(bytes, &map, &acpi_at);
 	d = create_domain(MAX(bytes, size_or(&opt_mem_max, available, 0)));
 	service_vm = d;
+	service_vm_plan_memory(d, bytes, &map, &acpi_at);
 	service_vm_populate(d, &map);
 	load_kernel(d, &image, &placement);
 	load_ramdisk(d, &placement, &ramdisk);
@@ -352,8 +402,8 @@ void service_vm_create(void)
 	give_devices(d);
 	vcpu_reset_to_pvh(d->vcpu[0], image.entry, start_info);
 	vcpu_unblock(d->vcpu[0], VCPU_DOWN);
-	memory_free_modules();
-	log_info("service VM: %" PRIu64 " MiB, %u vCPUs, kernel entry %#" PRIx64 "\n", bytes / MIB,
-		 d->nr_vcpus, image.entry);
+	free_modules();
+	log_info("service VM: %" PRIu64 " MiB, %u vCPUs, kernel entry %#" PRIx64 "\n",
+		 d->nr_pages * PAGE_SIZE / MIB, d->nr_vcpus, image.entry);
 	domain_unpause(d);
 }

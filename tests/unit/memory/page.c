@@ -331,6 +331,47 @@ START_TEST(the_account_is_right_after_a_failed_allocation)
 }
 END_TEST
 
+START_TEST(a_claim_gets_the_very_block)
+{
+	uint64_t free_pages = page_count_free(), own = dom->nr_pages;
+
+	ck_assert_int_eq(page_claim_domain(dom, MFN(512), 9), 0);
+	ck_assert_int_eq(page_claim_domain(dom, MFN(2049), 0), 0);
+	ck_assert_uint_eq(mfn_to_page(MFN(512))->owner, dom->id);
+	ck_assert_uint_eq(mfn_to_page(MFN(1023))->owner, dom->id);
+	ck_assert_uint_eq(mfn_to_page(MFN(1024))->owner, PAGE_OWNER_FREE);
+	ck_assert_uint_eq(mfn_to_page(MFN(2049))->owner, dom->id);
+	ck_assert_uint_eq(mfn_to_page(MFN(2048))->owner, PAGE_OWNER_FREE);
+	ck_assert_uint_eq(page_count_free(), free_pages - 513);
+	ck_assert_uint_eq(dom->nr_pages, own + 513);
+	page_put(MFN(2049));
+	for (uint64_t i = 512; i < 1024; i++)
+		page_put(MFN(i));
+	ck_assert_uint_eq(page_count_free(), free_pages);
+}
+END_TEST
+
+START_TEST(a_claim_fails_with_ebusy_where_not_all_is_free)
+{
+	uint64_t own = dom->nr_pages;
+
+	ck_assert_int_eq(page_claim_domain(dom, MFN(515), 0), 0);
+	ck_assert_int_eq(page_claim_domain(dom, MFN(515), 0), -XEN_EBUSY);
+	ck_assert_int_eq(page_claim_domain(dom, MFN(512), 9), -XEN_EBUSY);
+	ck_assert_int_eq(page_claim_domain(dom, MFN(513), 1), -XEN_EBUSY);
+	ck_assert_int_eq(page_claim_domain(dom, MFN(nr_page_records), 0), -XEN_EBUSY);
+	ck_assert_uint_eq(dom->nr_pages, own + 1);
+}
+END_TEST
+
+START_TEST(a_claim_counts_against_the_limit)
+{
+	dom->max_pages = dom->nr_pages;
+	ck_assert_int_eq(page_claim_domain(dom, MFN(512), 0), -XEN_ENOMEM);
+	ck_assert_uint_eq(mfn_to_page(MFN(512))->owner, PAGE_OWNER_FREE);
+}
+END_TEST
+
 START_TEST(a_domain_can_ask_for_node_and_width)
 {
 	mfn_t mfn;
@@ -435,8 +476,10 @@ UNIT_MAIN("page", setup, teardown, blocks_of_every_order_are_naturally_aligned,
 	  a_range_without_records_panics, freeing_twice_panics, freeing_what_has_no_record_panics,
 	  a_domains_pages_are_zero_counted_once_and_on_its_account,
 	  contents_stay_when_a_domain_may_see_them, a_domain_gets_no_more_than_its_limit,
-	  the_account_is_right_after_a_failed_allocation, a_domain_can_ask_for_node_and_width,
-	  page_get_wants_the_right_owner, page_get_fails_before_the_count_overflows,
+	  the_account_is_right_after_a_failed_allocation, a_claim_gets_the_very_block,
+	  a_claim_fails_with_ebusy_where_not_all_is_free, a_claim_counts_against_the_limit,
+	  a_domain_can_ask_for_node_and_width, page_get_wants_the_right_owner,
+	  page_get_fails_before_the_count_overflows,
 	  the_last_put_frees_the_page_and_takes_it_off_the_account,
 	  a_domains_pages_keep_its_structure, a_shared_page_is_zero_and_goes_with_its_last_count,
 	  put_without_a_count_panics, the_hypervisors_own_pages_are_not_put)
