@@ -6,6 +6,7 @@
 #include "lodge/cpu.h"
 #include "lodge/log.h"
 #include "lodge/page.h"
+#include "lodge/version.h"
 #include "x86/acpi.h"
 #include "x86/apic.h"
 #include "x86/boot-info.h"
@@ -105,6 +106,7 @@ void __attribute__((no_stack_protector)) start_hypervisor(uint32_t magic, uint32
 		BUG();
 	trap_cpu_load(this_cpu());
 	boot_info_init(magic, info);
+	version_set_command_line(boot_info.cmdline);
 	cmdline_parse(boot_info.cmdline);
 	serial_init();
 	cpu_features_init();
