@@ -208,5 +208,8 @@ bool ivrs_parse(void)
 			 b->length >= sizeof(struct ivmd))
 			parse_ivmd((const struct ivmd *)b);
 	}
-	return ivrs.nr_iommus > 0;
+	if (!ivrs.nr_iommus)
+		boot_fail("the ACPI table IVRS is damaged: no IOMMU can be used; iommu=off starts "
+			  "without one");
+	return true;
 }

@@ -45,7 +45,7 @@ struct ivrs {
 
 extern struct ivrs ivrs;
 
-/* False when the machine has no such table, or one that names no IOMMU. */
+/* False when the machine has no such table. */
 bool ivrs_parse(void);
 
 #endif
