@@ -222,14 +222,14 @@ START_TEST(a_masked_port_is_not_linked_until_it_is_unmasked)
 }
 END_TEST
 
-START_TEST(unmask_does_not_make_pending_what_the_guest_has_consumed)
+START_TEST(unmask_links_what_a_handler_left_unlinked)
 {
 	fifo_guest_init(&g, guest, 1);
 	open_ports(1);
 	*fifo_word(&g, 1) = LINKED | MASKED;
 	ck_assert_int_eq(call_unmask(v0(), 1), 0);
 	ck_assert_uint_eq(*fifo_word(&g, 1), LINKED);
-	*fifo_word(&g, 1) = PENDING; /* left unlinked by a handler that saw it masked */
+	*fifo_word(&g, 1) = PENDING; /* the handler saw it masked */
 	ck_assert_int_eq(call_unmask(v0(), 1), 0);
 	ck_handled(0, 1, 1);
 }
@@ -370,7 +370,8 @@ START_TEST(events_pending_in_the_bitmap_move_to_the_queues_at_the_switch)
 	set_mask(guest, 99, true); /* masks are the guest's to carry over */
 	send(33);
 	send(99);
-	guest->shared_info->evtchn_pending[63] = UINT64_MAX; /* of no open port */
+	guest->shared_info->evtchn_pending[63] = UINT64_MAX; /* of no open ports */
+	guest->shared_info->evtchn_pending[1] |= BIT64(120 % 64);
 	guest->shared_info->evtchn_pending[0] |= 1;
 	fifo_guest_init(&g, guest, 0);
 	ck_assert(evtchn_port_is_pending(guest, 33));
@@ -615,9 +616,8 @@ UNIT_MAIN("evtchn-fifo", world_setup, world_teardown,
 	  events_of_one_priority_are_handled_in_the_order_they_were_sent,
 	  an_event_sent_while_the_queue_is_handled_is_not_lost,
 	  a_masked_port_is_not_linked_until_it_is_unmasked,
-	  unmask_does_not_make_pending_what_the_guest_has_consumed,
-	  higher_priorities_are_handled_first, two_level_events_have_no_priority,
-	  a_port_that_changes_priority_leaves_its_queue_intact,
+	  unmask_links_what_a_handler_left_unlinked, higher_priorities_are_handled_first,
+	  two_level_events_have_no_priority, a_port_that_changes_priority_leaves_its_queue_intact,
 	  the_tail_of_a_queue_that_moves_on_is_not_linked_from_there,
 	  a_port_that_moves_to_another_vcpu_goes_there_with_its_next_event,
 	  a_vcpu_without_a_control_block_leaves_its_events_pending,

@@ -5,9 +5,10 @@
 
 #include "lodge/evtchn.h"
 
-/* Called before the n-th compare-and-swap, and after an atomic store or fetch-or; NULL: nothing. */
+/* Called before the n-th compare-and-swap, and once before or after the next atomic store, or or and; NULL:
+ * nothing. */
 static void (*before_swap)(unsigned n, event_word_t *word);
-static void (*after_atomic)(void);
+static void (*before_atomic)(void), (*after_atomic)(void);
 static unsigned nr_swaps;
 
 static bool swap_word(event_word_t *word, event_word_t *expected, event_word_t new)
@@ -19,11 +20,11 @@ static bool swap_word(event_word_t *word, event_word_t *expected, event_word_t n
 					   __ATOMIC_SEQ_CST);
 }
 
-static void interrupt(void)
+static void interrupt(void (**hook)(void))
 {
-	void (*fn)(void) = after_atomic;
+	void (*fn)(void) = *hook;
 
-	after_atomic = NULL;
+	*hook = NULL;
 	if (fn)
 		fn();
 }
@@ -32,15 +33,20 @@ static void interrupt(void)
 #define __atomic_store_n(p, x, order)                         \
 	do {                                                  \
 		__typeof__(*(p)) new_ = (x);                  \
+		interrupt(&before_atomic);                    \
 		__atomic_store((p), &new_, __ATOMIC_SEQ_CST); \
-		interrupt();                                  \
+		interrupt(&after_atomic);                     \
 	} while (0)
-#define __atomic_fetch_or(p, x, order)                                 \
-	({                                                             \
-		__typeof__(*(p)) was_ = __sync_fetch_and_or((p), (x)); \
-		interrupt();                                           \
-		was_;                                                  \
+#define FETCH(sync, p, x)                                \
+	({                                               \
+		__typeof__(*(p)) was_;                   \
+		interrupt(&before_atomic);               \
+		was_ = sync((p), (__typeof__(was_))(x)); \
+		interrupt(&after_atomic);                \
+		was_;                                    \
 	})
+#define __atomic_fetch_or(p, x, order)  FETCH(__sync_fetch_and_or, p, x)
+#define __atomic_fetch_and(p, x, order) FETCH(__sync_fetch_and_and, p, x)
 #include "core/evtchn-fifo.c"
 #include "core/evtchn.c"
 #undef __atomic_compare_exchange_n
@@ -57,7 +63,7 @@ static void setup(void)
 {
 	world_setup();
 	before_swap = NULL;
-	after_atomic = NULL;
+	before_atomic = after_atomic = NULL;
 	nr_swaps = 0;
 }
 
@@ -174,17 +180,30 @@ static void expand_elsewhere(void)
 	elsewhere(expand);
 }
 
-START_TEST(a_page_given_while_an_early_event_is_noted_gets_the_event)
+/* Before: the other CPU sees no event, and we must see what it did. After: the other way round. */
+static void early_event(void (**hook)(void))
 {
 	struct channel c;
 
 	fifo_guest_init(&g, guest, 0);
 	c = connect_domains(service, guest);
 	guest->evtchn.bucket[0][c.b].pending_early = false;
-	after_atomic = expand_elsewhere; /* after the note, before the second look for the page */
+	*hook = expand_elsewhere;
 	ck_assert_int_eq(call_send(service->vcpu[0], c.a), 0);
+	ck_assert_ptr_null(*hook);
 	ck_assert_uint_eq(fifo_handle(&g, 0, got, ARRAY_SIZE(got)), 1);
 	ck_assert_uint_eq(got[0], c.b);
+}
+
+START_TEST(a_page_given_before_an_early_event_is_noted_gets_the_event)
+{
+	early_event(&before_atomic);
+}
+END_TEST
+
+START_TEST(a_page_given_after_an_early_event_is_noted_gets_the_event)
+{
+	early_event(&after_atomic);
 }
 END_TEST
 
@@ -198,14 +217,41 @@ static void switch_elsewhere(void)
 	elsewhere(switch_to_fifo);
 }
 
-START_TEST(an_event_sent_during_the_switch_to_fifo_arrives)
+static void event_at_switch(void (**hook)(void))
 {
 	struct channel c = connect_domains(service, guest);
 
-	after_atomic = switch_elsewhere; /* the pending bit is set, FIFO has not been looked for */
+	*hook = switch_elsewhere;
 	ck_assert_int_eq(call_send(service->vcpu[0], c.a), 0);
+	ck_assert_ptr_null(*hook);
 	ck_assert_uint_ge(fifo_handle(&g, 0, got, ARRAY_SIZE(got)), 1);
 	ck_assert_uint_eq(got[0], c.b);
+}
+
+START_TEST(an_event_that_the_switch_to_fifo_did_not_see_arrives)
+{
+	event_at_switch(&before_atomic);
+}
+END_TEST
+
+START_TEST(an_event_that_the_switch_to_fifo_adopted_arrives)
+{
+	event_at_switch(&after_atomic);
+}
+END_TEST
+
+static void consume_event(void)
+{
+	*fifo_word(&g, 1) &= ~PENDING;
+}
+
+START_TEST(unmask_does_not_make_pending_what_the_guest_consumes_meanwhile)
+{
+	start_queue();
+	*fifo_word(&g, 1) = PENDING | MASKED;
+	after_atomic = consume_event; /* the mask is clear */
+	ck_assert_int_eq(call_unmask(v0(), 1), 0);
+	ck_assert_uint_eq(*fifo_word(&g, 1), LINKED);
 }
 END_TEST
 
@@ -243,6 +289,9 @@ UNIT_MAIN("evtchn-races", setup, world_teardown,
 	  a_tail_taken_off_while_busy_is_left_clean,
 	  a_guest_that_never_holds_still_costs_a_few_rounds_only,
 	  a_word_that_changes_a_few_times_is_linked,
-	  a_page_given_while_an_early_event_is_noted_gets_the_event,
-	  an_event_sent_during_the_switch_to_fifo_arrives,
+	  a_page_given_before_an_early_event_is_noted_gets_the_event,
+	  a_page_given_after_an_early_event_is_noted_gets_the_event,
+	  an_event_that_the_switch_to_fifo_did_not_see_arrives,
+	  an_event_that_the_switch_to_fifo_adopted_arrives,
+	  unmask_does_not_make_pending_what_the_guest_consumes_meanwhile,
 	  closing_looks_again_when_the_peer_was_quicker)
