@@ -33,7 +33,7 @@ must_check int16_t gnttab_map(struct domain *d, struct domain *granter, grant_re
  * them all, because it costs an exit of every vCPU and a round through the IOMMU. Lives on the stack of
  * one operation. */
 struct gnttab_unmapping {
-	uint32_t nr;
+	uint32_t nr;          /* starts as 0 */
 	uint64_t first, last; /* frames spanned; valid when nr is not 0 */
 	struct {
 		struct maptrack track;

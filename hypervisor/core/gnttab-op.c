@@ -55,8 +55,9 @@ static void map_batch(struct vcpu *v, void *ops, uint32_t nr)
 static void undo_map_batch(struct vcpu *v, const void *ops, uint32_t nr)
 {
 	const struct gnttab_map_grant_ref *op = ops;
-	struct gnttab_unmapping u = { .nr = 0 };
+	struct gnttab_unmapping u;
 
+	u.nr = 0;
 	for (uint32_t i = 0; i < nr; i++)
 		if (op[i].status == GNTST_okay &&
 		    gnttab_unmap_begin(v->domain, &u, op[i].handle, GFN_NONE) != GNTST_okay)
@@ -82,8 +83,9 @@ static int16_t unmap_one(struct domain *d, const struct gnttab_unmap_grant_ref *
 static void unmap_batch(struct vcpu *v, void *ops, uint32_t nr)
 {
 	struct gnttab_unmap_grant_ref *op = ops;
-	struct gnttab_unmapping u = { .nr = 0 };
+	struct gnttab_unmapping u;
 
+	u.nr = 0;
 	for (uint32_t i = 0; i < nr; i++)
 		op[i].status = unmap_one(v->domain, &op[i], &u);
 	gnttab_unmap_finish(v->domain, &u);

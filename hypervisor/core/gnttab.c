@@ -396,9 +396,10 @@ void gnttab_unmap_finish(struct domain *d, struct gnttab_unmapping *u)
 static uint32_t tear_down_some(struct domain *d, uint32_t nr_handles)
 {
 	struct grant_table *t = &d->grant;
-	struct gnttab_unmapping u = { .nr = 0 };
 	uint32_t end = MIN(t->teardown_handle + GNTTAB_BATCH, nr_handles), nr;
+	struct gnttab_unmapping u;
 
+	u.nr = 0;
 	for (; t->teardown_handle < end; t->teardown_handle++)
 		if (gnttab_unmap_begin(d, &u, t->teardown_handle, GFN_NONE) != GNTST_okay)
 			continue; /* not mapped */
