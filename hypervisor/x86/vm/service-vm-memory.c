@@ -109,6 +109,8 @@ static void add_ram(struct domain *d, struct service_vm_map *map, const struct m
 		return;
 	}
 	take = MIN(end - start, *left);
+	if (take < end - start) /* the low range may have left a part of a page */
+		take = align_down(take, PAGE_SIZE);
 	*left -= take;
 	add_entry(map, start, take, XEN_HVM_MEMMAP_TYPE_RAM);
 	add_entry(map, start + take, end - start - take, XEN_HVM_MEMMAP_TYPE_UNUSABLE);
