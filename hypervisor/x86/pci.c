@@ -48,24 +48,35 @@ static volatile void *window_address(uint16_t segment, uint16_t bdf, unsigned re
 	return window[i][bdf >> 8] + (bdf & 0xffu) * PAGE_SIZE + reg;
 }
 
-static bool is_by_port(uint16_t segment, unsigned reg)
+/* Only where there is no window: the service VM may hold the address port, see pci_has_windows(). */
+static bool is_by_port(uint16_t segment, uint16_t bdf, unsigned reg)
 {
-	return segment == 0 && reg < 256;
+	return segment == 0 && reg < 256 && !window_address(segment, bdf, reg);
 }
 
-static void select(uint16_t bdf, unsigned reg)
+bool pci_has_windows(void)
 {
+	return window_address(0, 0, 0) != NULL;
+}
+
+/* Returns what was selected before. */
+static uint32_t select(uint16_t bdf, unsigned reg)
+{
+	uint32_t old = inl(PORT_ADDRESS);
+
 	outl(PORT_ADDRESS, ADDRESS_ENABLE | (uint32_t)bdf << 8 | (reg & 0xfc));
+	return old;
 }
 
 static uint32_t port_read(uint16_t bdf, unsigned reg, unsigned size)
 {
 	uint16_t port = (uint16_t)(PORT_DATA + (reg & 3));
-	uint32_t value;
+	uint32_t value, old;
 
 	spin_lock(&port_lock);
-	select(bdf, reg);
+	old = select(bdf, reg);
 	value = size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+	outl(PORT_ADDRESS, old);
 	spin_unlock(&port_lock);
 	return value;
 }
@@ -74,7 +85,7 @@ uint32_t pci_read(uint16_t segment, uint16_t bdf, unsigned reg, unsigned size)
 {
 	volatile void *at;
 
-	if (is_by_port(segment, reg))
+	if (is_by_port(segment, bdf, reg))
 		return port_read(bdf, reg, size);
 	at = window_address(segment, bdf, reg);
 	if (!at)
@@ -87,15 +98,17 @@ uint32_t pci_read(uint16_t segment, uint16_t bdf, unsigned reg, unsigned size)
 static void port_write(uint16_t bdf, unsigned reg, unsigned size, uint32_t value)
 {
 	uint16_t port = (uint16_t)(PORT_DATA + (reg & 3));
+	uint32_t old;
 
 	spin_lock(&port_lock);
-	select(bdf, reg);
+	old = select(bdf, reg);
 	if (size == 1)
 		outb(port, (uint8_t)value);
 	else if (size == 2)
 		outw(port, (uint16_t)value);
 	else
 		outl(port, value);
+	outl(PORT_ADDRESS, old);
 	spin_unlock(&port_lock);
 }
 
@@ -103,7 +116,7 @@ void pci_write(uint16_t segment, uint16_t bdf, unsigned reg, unsigned size, uint
 {
 	volatile void *at;
 
-	if (is_by_port(segment, reg)) {
+	if (is_by_port(segment, bdf, reg)) {
 		port_write(bdf, reg, size, value);
 		return;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine's PCI configuration space: through ports for the first 256 bytes of segment 0, through
- * the windows of MCFG for the rest. A function is named by segment and bdf: bus << 8 | device << 3 |
+ * The machine's PCI configuration space: through the windows of MCFG, and through ports for the first
+ * 256 bytes of segment 0 where there is no window. A function is named by segment and bdf: bus << 8 | device << 3 |
  * function. What is not there reads as all ones.
  * Locking: the port pair has a lock (LOCK_RANK_IOAPIC); otherwise none.
  */
@@ -35,6 +35,8 @@
 /* size is 1, 2 or 4 and reg a multiple of it. */
 uint32_t pci_read(uint16_t segment, uint16_t bdf, unsigned reg, unsigned size);
 void pci_write(uint16_t segment, uint16_t bdf, unsigned reg, unsigned size, uint32_t value);
+/* After the first scan: whether bus 0 has a window, so that the ports are not needed any more. */
+bool pci_has_windows(void);
 /* Offset of a capability in the first 256 bytes; 0: the function does not have it. */
 unsigned pci_find_capability(uint16_t segment, uint16_t bdf, uint8_t id);
 /* Calls fn for each function there is. The first call also maps the windows that are needed: boot

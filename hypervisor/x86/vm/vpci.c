@@ -19,6 +19,7 @@
 #include "lodge/iommu.h"
 #include "lodge/log.h"
 #include "x86/acpi.h"
+#include "x86/cpu.h"
 #include "x86/vm/service-vm.h"
 #include "x86/vm/vm.h"
 
@@ -35,8 +36,11 @@
 
 #define NR_BUCKETS 64u
 
-struct vpci {             /* of the domain that has the devices */
-	uint32_t address; /* port 0xcf8; as racy between vCPUs as in hardware */
+/* Of the domain that has the devices. Linux looks for old bridges through the ports, with 25000 pairs
+ * of accesses, so the address port is the machine's own where the hypervisor does not need it. */
+struct vpci {
+	bool address_passes;
+	uint32_t address; /* port 0xcf8 otherwise; as racy between vCPUs as in hardware */
 };
 
 struct spinlock vpci_lock = SPINLOCK(LOCK_RANK_DEVICE);
@@ -234,11 +238,15 @@ static uint32_t ones(unsigned size)
 	return size == 4 ? UINT32_MAX : (1u << size * 8) - 1;
 }
 
+static uint32_t selected(const struct vpci *p)
+{
+	return p->address_passes ? inl(PORT_ADDRESS) : READ_ONCE(p->address);
+}
+
 /* True when an access to the data port names a register. Bytes beyond the double word do not count. */
-static bool decode_port(const struct vpci *p, uint16_t port, unsigned size, uint16_t *ret_bdf,
+static bool decode_port(uint32_t address, uint16_t port, unsigned size, uint16_t *ret_bdf,
 			unsigned *ret_reg)
 {
-	uint32_t address = READ_ONCE(p->address);
 	unsigned byte = port - PORT_DATA;
 
 	*ret_bdf = (uint16_t)(address >> 8);
@@ -248,17 +256,16 @@ static bool decode_port(const struct vpci *p, uint16_t port, unsigned size, uint
 
 static uint32_t data_read(struct vcpu *v, uint16_t port, unsigned size)
 {
-	struct vpci *p = v->domain->arch.vpci;
-	uint32_t value = 0;
+	uint32_t address = selected(v->domain->arch.vpci), value = 0;
 	uint16_t bdf;
 	unsigned reg;
 
 	if (port + size > PORT_DATA + 4u)
 		return UINT32_MAX;
 	spin_lock(&vpci_lock);
-	if (decode_port(p, port, size, &bdf, &reg)) {
+	if (decode_port(address, port, size, &bdf, &reg)) {
 		value = guest_read(0, bdf, reg, size);
-	} else if (READ_ONCE(p->address) >> 31) {
+	} else if (address >> 31) {
 		for (unsigned i = 0; i < size; i++) /* a word at an odd address */
 			value |= (guest_read(0, bdf, reg + i, 1) & 0xff) << i * 8;
 	} else {
@@ -270,16 +277,16 @@ static uint32_t data_read(struct vcpu *v, uint16_t port, unsigned size)
 
 static void data_write(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
 {
-	struct vpci *p = v->domain->arch.vpci;
+	uint32_t address = selected(v->domain->arch.vpci);
 	uint16_t bdf;
 	unsigned reg;
 
 	if (port + size > PORT_DATA + 4u)
 		return;
 	spin_lock(&vpci_lock);
-	if (decode_port(p, port, size, &bdf, &reg))
+	if (decode_port(address, port, size, &bdf, &reg))
 		guest_write(0, bdf, reg, size, value);
-	else if (READ_ONCE(p->address) >> 31)
+	else if (address >> 31)
 		for (unsigned i = 0; i < size; i++)
 			guest_write(0, bdf, reg + i, 1, value >> i * 8 & 0xff);
 	spin_unlock(&vpci_lock);
@@ -357,8 +364,17 @@ static const struct mmio_ops window_ops = { window_read, window_write };
 
 static int register_accesses(struct domain *d)
 {
-	int err = port_register(d, PORT_ADDRESS, NR_PORTS, &vpci_port_ops, d->arch.vpci);
+	struct vpci *p = d->arch.vpci;
+	int err;
 
+	p->address_passes = pci_has_windows();
+	if (p->address_passes) {
+		err = port_allow(d, PORT_ADDRESS, PORT_DATA - 1);
+		if (!err)
+			err = port_register(d, PORT_DATA, 4, &vpci_port_ops, p);
+	} else {
+		err = port_register(d, PORT_ADDRESS, NR_PORTS, &vpci_port_ops, p);
+	}
 	for (unsigned i = 0; i < nr_acpi_mcfg && !err; i++) {
 		struct acpi_mcfg *m = &acpi_mcfg[i];
 		uint64_t start = m->base.a + (uint64_t)m->first_bus * 0x100000;
