@@ -209,6 +209,9 @@ static int exit_hlt(struct vcpu *v, const struct exit_info *x)
 	if (v->arch.regs.rflags & RFLAGS_IF || vlapic_attention(v)) {
 		/* The instruction after STI; HLT may be interrupted: nothing protects it any more. */
 		v->arch.intr_shadow = false;
+		/* What waited for this moment needs no exit of its own to be noticed. */
+		if (v->arch.intr_window)
+			vm_request_event(v);
 		vcpu_halt(v);
 		return 0;
 	}

@@ -55,18 +55,18 @@ static void set_window(struct vcpu *v, bool on)
 	}
 }
 
-static void deliver_nmi(struct vcpu *v)
+/* True when it has to wait for the guest to take it. */
+static bool deliver_nmi(struct vcpu *v)
 {
 	if (v->arch.nmi_blocked)
-		return; /* exit_nmi_window() comes back to it */
-	if (!vm_ops->can_inject(v, VM_EVENT_NMI)) {
-		set_window(v, true);
-		return;
-	}
+		return false; /* exit_nmi_window() comes back to it */
+	if (!vm_ops->can_inject(v, VM_EVENT_NMI))
+		return true;
 	vlapic_take_nmi(v);
 	vm_ops->inject(v, VM_EVENT_NMI, VECTOR_NMI, false, 0);
 	v->arch.nmi_blocked = true;
 	vm_ops->set_nmi_window(v, true);
+	return false;
 }
 
 static bool callback_is_pending(const struct vcpu *v)
@@ -98,16 +98,16 @@ static void deliver_interrupt(struct vcpu *v)
 void vcpu_deliver_events(struct vcpu *v)
 {
 	uint32_t attention = vlapic_attention(v);
+	bool nmi_waits = false;
 
 	if (unlikely(attention & VLAPIC_ATT_RESET) && !vlapic_do_reset(v))
 		return;
 	if (unlikely(attention & VLAPIC_ATT_NMI))
-		deliver_nmi(v);
+		nmi_waits = deliver_nmi(v);
 	if (interrupt_is_pending(v) && vm_ops->can_inject(v, VM_EVENT_INTERRUPT))
 		deliver_interrupt(v);
 	/* What could not be injected, or is next, waits until the guest takes interrupts. */
-	if (interrupt_is_pending(v))
-		set_window(v, true);
+	set_window(v, nmi_waits || interrupt_is_pending(v));
 }
 
 static void do_work(struct vcpu *v)
