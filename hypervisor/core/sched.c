@@ -409,10 +409,11 @@ static struct vcpu *steal(struct cpu *c)
 	struct vcpu *v;
 
 	for (unsigned i = 0; i < nr_cpus; i++) {
-		unsigned nr = READ_ONCE(cpus[i]->sched.nr_runnable);
+		struct cpu *other = cpus[i];
+		unsigned nr = READ_ONCE(other->sched.nr_runnable);
 
-		if (cpus[i] != c && nr && (!busiest || nr > READ_ONCE(busiest->sched.nr_runnable)))
-			busiest = cpus[i];
+		if (other != c && nr && (!busiest || nr > READ_ONCE(busiest->sched.nr_runnable)))
+			busiest = other;
 	}
 	if (!busiest)
 		return NULL;

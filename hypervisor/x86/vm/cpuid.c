@@ -141,7 +141,8 @@ static void fix_topology(struct vcpu *v, uint32_t subleaf, struct cpuid_regs *r)
 static void fix_xsave(struct vcpu *v, uint32_t subleaf, struct cpuid_regs *r)
 {
 	(void)v;
-	if (!cpu_has(CPU_XSAVE)) {
+	if (!cpu_has(CPU_XSAVE) || subleaf > 63 ||
+	    (subleaf > 1 && !(host_cpu.xcr0_mask >> subleaf & 1))) {
 		*r = (struct cpuid_regs){ 0 };
 	} else if (subleaf == 0) {
 		r->eax = (uint32_t)host_cpu.xcr0_mask;
@@ -150,8 +151,6 @@ static void fix_xsave(struct vcpu *v, uint32_t subleaf, struct cpuid_regs *r)
 	} else if (subleaf == 1) {
 		r->eax &= 7; /* XSAVEOPT, XSAVEC, XGETBV(1); not XSAVES */
 		r->ecx = r->edx = 0;
-	} else if (subleaf > 63 || !(host_cpu.xcr0_mask >> subleaf & 1)) {
-		*r = (struct cpuid_regs){ 0 };
 	}
 }
 

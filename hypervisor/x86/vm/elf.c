@@ -54,9 +54,9 @@ static const char *check_header(const struct elf_file *f, struct elf_header *ret
 	static const uint8_t magic[4] = { 0x7f, 'E', 'L', 'F' };
 
 	if (is_inside(f, BZIMAGE_MAGIC_OFFSET, 4) &&
-	    !memcmp(f->data + BZIMAGE_MAGIC_OFFSET, "HdrS", 4))
+	    memcmp(f->data + BZIMAGE_MAGIC_OFFSET, "HdrS", 4) == 0)
 		return "is a bzImage; give the ELF image inside it (vmlinux)";
-	if (!is_inside(f, 0, sizeof(*ret_h)) || memcmp(f->data, magic, sizeof(magic)))
+	if (!is_inside(f, 0, sizeof(*ret_h)) || memcmp(f->data, magic, sizeof(magic)) != 0)
 		return "is no ELF image";
 	memcpy(ret_h, f->data, sizeof(*ret_h));
 	if (ret_h->ident[4] != ELF_CLASS_64 || ret_h->ident[5] != ELF_DATA_LITTLE ||
@@ -116,7 +116,7 @@ static bool find_entry(const struct elf_file *f, const struct elf_phdr *p, uint6
 			return false;
 		if (n.type != XEN_ELFNOTE_PHYS32_ENTRY ||
 		    n.name_bytes != sizeof(XEN_ELFNOTE_NAME) ||
-		    memcmp(f->data + name, XEN_ELFNOTE_NAME, sizeof(XEN_ELFNOTE_NAME)))
+		    memcmp(f->data + name, XEN_ELFNOTE_NAME, sizeof(XEN_ELFNOTE_NAME)) != 0)
 			continue;
 		if (n.desc_bytes != 4 && n.desc_bytes != 8)
 			return false;

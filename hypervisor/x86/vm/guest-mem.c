@@ -124,13 +124,13 @@ static __attribute__((noinline)) bool mark_entry(struct walker *w, uint64_t gfn,
 static int walk_512(struct walker *w, uint64_t va, uint64_t table, unsigned shift, gpa_t *ret_gpa)
 {
 	for (;;) {
-		uint64_t gfn = (table & PTE_FRAME) >> PAGE_SHIFT, entry, want;
-		uint8_t *page = guest_page(w, gfn, false);
-		uint64_t *p = (uint64_t *)(void *)page + (va >> shift & 511);
+		uint64_t gfn = (table & PTE_FRAME) >> PAGE_SHIFT, entry, want, *p;
+		uint64_t *page = (uint64_t *)(void *)guest_page(w, gfn, false);
 		bool is_leaf;
 
 		if (unlikely(!page))
 			return -XEN_EFAULT;
+		p = &page[va >> shift & 511];
 		entry = READ_ONCE(*p);
 		is_leaf = shift == PAGE_SHIFT || (entry & PTE_LARGE && shift <= SHIFT_1G);
 		want = is_leaf ? w->want_leaf : w->want_table;
@@ -172,12 +172,13 @@ static int walk_32bit(struct walker *w, uint64_t va, gpa_t *ret_gpa)
 	for (;;) {
 		uint64_t gfn = (uint32_t)table >> PAGE_SHIFT, want;
 		unsigned index = va >> (is_last ? SHIFT_4K : SHIFT_4M) & 1023;
-		uint8_t *page = guest_page(w, gfn, false);
-		uint32_t *p = (uint32_t *)(void *)page + index, entry;
+		uint32_t *page = (uint32_t *)(void *)guest_page(w, gfn, false);
+		uint32_t entry, *p;
 		bool is_large;
 
 		if (!page)
 			return -XEN_EFAULT;
+		p = &page[index];
 		entry = READ_ONCE(*p);
 		is_large = !is_last && entry & PTE_LARGE && w->paging.cr4 & CR4_PSE;
 		want = is_last || is_large ? w->want_leaf : w->want_table;
