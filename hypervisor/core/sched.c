@@ -419,7 +419,7 @@ static struct vcpu *steal(struct cpu *c)
 		return NULL;
 	v = steal_from(busiest, c);
 	for (unsigned i = 0; !v && i < nr_cpus; i++)
-		if (cpus[i] != c)
+		if (cpus[i] && cpus[i] != c)
 			v = steal_from(cpus[i], c);
 	return v;
 }
