@@ -19,7 +19,6 @@
 #include "x86/vm/vlapic.h"
 #include "x86/vm/vm.h"
 
-#define RFLAGS_TF (1ull << 8)
 #define RFLAGS_IF (1ull << 9)
 #define DR6_BS    (1ull << 14)
 #define XCR0_X87  (1ull << 0)
@@ -37,24 +36,17 @@ void inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error)
 	inject_fault(v, VECTOR_PF, true, error);
 }
 
-void vcpu_set_next_rip(struct vcpu *v, uint64_t rip)
+void vcpu_finish_insn(struct vcpu *v)
 {
-	struct vm_regs *regs = &v->arch.regs;
+	struct vm_regs *r = &v->arch.regs;
 
 	/* 16- and 32-bit code wraps around; 64-bit code that crosses a 4 GiB line does not. */
-	if (unlikely((rip ^ regs->rip) >> 32) && !(vm_ops->mode(v) & VM_MODE_CODE64))
-		rip = (uint32_t)rip;
-	regs->rip = rip;
-	v->arch.intr_shadow = false;
-	if (unlikely(regs->rflags & RFLAGS_TF)) {
+	if (!(vm_ops->mode(v) & VM_MODE_CODE64))
+		r->rip = (uint32_t)r->rip;
+	if (r->rflags & RFLAGS_TF) {
 		vm_ops->set_dr6_bits(v, DR6_BS);
 		inject_fault(v, VECTOR_DB, false, 0);
 	}
-}
-
-void vcpu_skip_insn(struct vcpu *v, const struct exit_info *x)
-{
-	vcpu_set_next_rip(v, v->arch.regs.rip + x->insn_len);
 }
 
 static void dump(struct vcpu *v, vm_print_fn *print)
@@ -333,7 +325,7 @@ void vcpu_handle_exit(struct vcpu *v, struct exit_info *x)
 	err = row->fn ? row->fn(v, x) : -XEN_EOPNOTSUPP;
 	if (likely(err == 0)) {
 		if (row->skip_insn)
-			vcpu_skip_insn(v, x);
+			vcpu_set_next_rip(v, v->arch.regs.rip + x->insn_len);
 	} else if (err != EXIT_NO_SKIP) {
 		vcpu_dump(v);
 		domain_crash(v->domain, "vCPU %u: exit %#" PRIx64 " at %#" PRIx64 ": error %d",

@@ -11,7 +11,6 @@
  */
 #include "x86/vm/insn-len.h"
 
-#include "lodge/vcpu.h"
 #include "x86/vm/decode.h"
 #include "x86/vm/guest-mem.h"
 #include "x86/vm/vm.h"
@@ -54,7 +53,7 @@ static uint32_t find_len(const uint8_t *bytes, unsigned nr, unsigned code_bits, 
 	return 0;
 }
 
-static __attribute__((noinline)) uint32_t read_len(struct vcpu *v, uint32_t kind)
+static uint32_t read_len(struct vcpu *v, uint32_t kind)
 {
 	uint8_t bytes[INSN_MAX_BYTES];
 	unsigned nr = guest_fetch_at_rip(v, bytes, sizeof(bytes));
@@ -62,8 +61,7 @@ static __attribute__((noinline)) uint32_t read_len(struct vcpu *v, uint32_t kind
 	return find_len(bytes, nr, vcpu_code_bits(v), kind);
 }
 
-static __attribute__((noinline)) uint32_t fill(struct vcpu *v, const struct exit_info *x,
-					       struct insn_len_entry *e)
+uint32_t insn_len_fill(struct vcpu *v, const struct exit_info *x, struct insn_len_entry *e)
 {
 	uint32_t len = read_len(v, x->kind);
 
@@ -72,15 +70,4 @@ static __attribute__((noinline)) uint32_t fill(struct vcpu *v, const struct exit
 			.rip = v->arch.regs.rip, .cr3 = x->cr3, .kind = x->kind, .len = len
 		};
 	return len;
-}
-
-uint32_t insn_len(struct vcpu *v, const struct exit_info *x)
-{
-	uint64_t rip = v->arch.regs.rip;
-	struct insn_len_entry *e = &v->arch.insn_len[(rip ^ rip >> 4 ^ rip >> 8) % INSN_LEN_ENTRIES];
-
-	/* A zeroed entry is of kind EXIT_INTR, which has no instruction. */
-	if (likely(e->rip == rip && e->cr3 == x->cr3 && e->kind == x->kind))
-		return e->len;
-	return fill(v, x, e);
 }

@@ -51,9 +51,6 @@ static inline void inject_gp(struct vcpu *v)
 	inject_fault(v, VECTOR_GP, true, 0);
 }
 
-/* Steps over the current instruction: rip, interrupt shadow, single step. x->insn_len is known. */
-void vcpu_skip_insn(struct vcpu *v, const struct exit_info *x);
-
 /* Acts on an exit; fills in x->insn_len where the CPU does not tell. */
 void vcpu_handle_exit(struct vcpu *v, struct exit_info *x);
 
