@@ -2,6 +2,7 @@
 #include "fake-arch.h"
 
 #include <check.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 
 uint8_t *fake_memory;
 uint64_t fake_nr_frames;
-struct cpu *fake_this_cpu;
+_Thread_local struct cpu *fake_this_cpu;
 uint64_t fake_now_ns, fake_wall_clock_ns;
 struct vcpu *fake_switch_prev, *fake_switch_next;
 unsigned fake_nr_switches;
@@ -37,6 +38,7 @@ static struct page *records;
 static uint8_t guest_memory[FAKE_GUEST_SIZE];
 static size_t guest_used;
 static long reads_left, writes_left, p2m_sets_left;
+bool fake_threads;
 static unsigned nr_relaxes;
 static struct cpu cpu_record[MAX_CPUS];
 
@@ -109,6 +111,7 @@ void fake_reset(void)
 	guest_used = 0;
 	reads_left = writes_left = p2m_sets_left = -1;
 	nr_relaxes = 0;
+	fake_threads = false;
 	iommu_ops = NULL;
 	fake_nr_iommu_flushes = 0;
 	fake_cpus(1);
@@ -168,7 +171,9 @@ void arch_serial_write(const char *text, size_t bytes)
 
 void cpu_relax(void)
 {
-	if (++nr_relaxes > 1000000)
+	if (fake_threads)
+		sched_yield();
+	else if (++nr_relaxes > 1000000)
 		panic("waits for ever");
 }
 

@@ -31,6 +31,8 @@ extern long fake_nr_allocs; /* live mem_alloc() objects of the fake */
 /* CPUs and time. */
 void fake_cpus(unsigned nr); /* CPUs 0 … nr - 1, all online; runs on 0 */
 void fake_run_on(unsigned cpu);
+extern bool
+	fake_threads; /* several threads run, each on a CPU: waiting for one another is no deadlock */
 extern uint64_t fake_now_ns, fake_wall_clock_ns;
 extern struct vcpu *fake_switch_prev, *fake_switch_next; /* of the last arch_vcpu_switch() */
 extern unsigned fake_nr_switches;

@@ -156,7 +156,7 @@ WEAK void *mem_alloc(size_t size)
 {
 	if (!spend(&fake_alloc_budget))
 		return NULL;
-	fake_nr_allocs++;
+	__atomic_add_fetch(&fake_nr_allocs, 1, __ATOMIC_RELAXED);
 	return calloc(1, size);
 }
 
@@ -164,7 +164,7 @@ WEAK void mem_free(void *p, size_t size)
 {
 	(void)size;
 	if (p)
-		fake_nr_allocs--;
+		__atomic_sub_fetch(&fake_nr_allocs, 1, __ATOMIC_RELAXED);
 	free(p);
 }
 

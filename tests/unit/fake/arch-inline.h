@@ -9,7 +9,7 @@ struct cpu;
 
 extern uint8_t *fake_memory; /* the arena: frame n starts at fake_memory + n * PAGE_SIZE */
 extern uint64_t fake_nr_frames;
-extern struct cpu *fake_this_cpu;
+extern _Thread_local struct cpu *fake_this_cpu; /* a thread may be a CPU of its own */
 
 static inline void *mpa_to_ptr(mpa_t mpa)
 {
