@@ -573,10 +573,10 @@ static void switch_state(struct vcpu *prev, struct vcpu *next)
 		smp_wmb(); /* what was saved, before the news of it: is_saved() */
 		WRITE_ONCE(prev->sched.running, false);
 	}
-	if (next) {
+	if (next && READ_ONCE(next->singleshot.queued))
 		timer_migrate(&next->singleshot);
+	if (next && READ_ONCE(next->periodic.queued))
 		timer_migrate(&next->periodic);
-	}
 }
 
 void sched_run(struct cpu *c)
