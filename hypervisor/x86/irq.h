@@ -56,8 +56,9 @@ uint32_t irq_msi_data(const struct irq *irq);
 /* Interrupt remapping, by x86/iommu; NULL: sources hold CPU and vector themselves. With it, sources
  * send an index, and a device cannot make up an interrupt that was not set up here. */
 struct irq_remap_ops {
-	/* Makes room for the device's indexes 0 … nr - 1, all blocked. -ENOMEM, -ENODEV: not remapped. */
-	int (*prepare)(uint16_t segment, uint16_t bdf, unsigned nr);
+	/* Makes room for nr interrupts of a device, blocked at first; *ret_first is the index of the
+	 * first of them, a multiple of nr's next power of two. -ENOMEM, -ENOSPC, -EINVAL. */
+	int (*prepare)(uint16_t segment, uint16_t bdf, unsigned nr, unsigned *ret_first);
 	/* What the device's `index` does from now on; irq NULL: it is blocked. Any context. */
 	void (*set)(uint16_t segment, uint16_t bdf, unsigned index, const struct irq *irq);
 	/* The same for an IO-APIC's pin; false: that IO-APIC is not remapped. */

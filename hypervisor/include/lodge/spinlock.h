@@ -60,6 +60,6 @@ void spin_lock_nested(struct spinlock *l);
 must_check bool spin_trylock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 bool spin_is_locked(const struct spinlock *l); /* by anyone: for assertions */
-void spinlock_stop_checks(void); /* a panic: what is held no longer says anything */
+void spinlock_stop_checks(void);               /* a panic: what is held no longer says anything */
 
 #endif

@@ -98,6 +98,7 @@ struct dte {
 #define IRTE_DEST(id)  ((uint32_t)(id) << 8)
 #define IRTE_VECTOR(v) ((uint32_t)(v) << 16)
 #define IRT_MAX_LOG2   11u
+#define SHARED_INDEXES 256u /* for an id that several devices send under */
 #define IOAPIC_INDEXES 256u /* any vector that an entry of an IO-APIC can hold */
 
 #define MAX_SEGMENTS    8u
@@ -106,7 +107,7 @@ struct dte {
 
 struct interrupt_table {
 	uint32_t *entry;
-	unsigned nr;
+	unsigned nr, nr_used;
 };
 
 struct segment {
@@ -141,6 +142,11 @@ static void write_register(const struct amd_iommu *io, unsigned reg, uint64_t va
 	*(volatile uint64_t *)(uintptr_t)(io->registers + reg) = value;
 }
 
+static unsigned log2_ceil(unsigned n)
+{
+	return n > 1 ? log2_floor(n - 1) + 1 : 0;
+}
+
 static uint64_t mpa_of(const void *p)
 {
 	return mfn_to_mpa(ptr_to_mfn(p)).a + (uintptr_t)p % PAGE_SIZE;
@@ -168,13 +174,16 @@ static void queue(struct amd_iommu *io, uint64_t low, uint64_t high)
 
 static void submit_and_wait(struct amd_iommu *io)
 {
-	uint64_t sequence = ++io->sequence, start = arch_now_ns();
+	uint64_t sequence = ++io->sequence, start;
 
 	queue(io,
 	      COMMAND_WAIT | mpa_of((const void *)(uintptr_t)io->completed) | COMMAND_WAIT_STORE,
 	      sequence);
 	smp_mb(); /* tables and commands before the IOMMU is told */
 	write_register(io, REG_COMMAND_TAIL, io->command_tail * ENTRY_BYTES);
+	if (*io->completed == sequence)
+		return;
+	start = arch_now_ns();
 	while (*io->completed != sequence) {
 		if (arch_now_ns() - start > NS_PER_SEC)
 			panic("IOMMU %04x:%04x does not execute commands: status %#" PRIx64,
@@ -273,16 +282,13 @@ static const struct iommu_ops amd_ops = { "AMD-Vi", attach, flush };
 
 /* Interrupts. */
 
-static int prepare_one(struct segment *s, uint16_t bdf, unsigned nr)
+static int make_table(struct segment *s, uint16_t bdf, unsigned nr)
 {
-	unsigned log2 = nr > 1 ? log2_floor(nr - 1) + 1 : 0;
 	struct interrupt_table *t = &s->interrupt[bdf];
+	unsigned log2 = MAX(log2_ceil(nr), 5u); /* tables are aligned to 128 bytes */
 
 	if (log2 > IRT_MAX_LOG2)
 		return -XEN_EINVAL;
-	log2 = MAX(log2, 5u); /* tables are aligned to 128 bytes */
-	if (t->nr >= 1u << log2)
-		return 0;
 	t->entry = mem_alloc(sizeof(*t->entry) << log2);
 	if (!t->entry)
 		return -XEN_ENOMEM;
@@ -302,15 +308,42 @@ static uint16_t interrupt_id(const struct segment *s, uint16_t bdf)
 	return next_alias(s, bdf, &i);
 }
 
-static int prepare(uint16_t segment, uint16_t bdf, unsigned nr)
+static bool is_shared_id(const struct segment *s, uint16_t bdf)
+{
+	for (unsigned i = 0; i < ivrs.nr_aliases; i++)
+		if (ivrs.alias[i].segment == s->number && ivrs.alias[i].bdf == bdf)
+			return true;
+	return false;
+}
+
+/* Indexes of one device are neighbours, and aligned as its MSIs need it. */
+static int take_indexes(struct segment *s, uint16_t bdf, unsigned nr, unsigned *ret_first)
+{
+	struct interrupt_table *t = &s->interrupt[bdf];
+	unsigned first = (unsigned)align_up(t->nr_used, 1u << log2_ceil(nr));
+	int err = 0;
+
+	if (!t->entry)
+		err = make_table(s, bdf, is_shared_id(s, bdf) ? MAX(nr, SHARED_INDEXES) : nr);
+	if (!err && first + nr > t->nr)
+		err = -XEN_ENOSPC;
+	if (err)
+		return err;
+	t->nr_used = first + nr;
+	*ret_first = first;
+	return 0;
+}
+
+static int prepare(uint16_t segment, uint16_t bdf, unsigned nr, unsigned *ret_first)
 {
 	struct segment *s = find_segment(segment);
 	int err;
 
+	*ret_first = 0;
 	if (!s || bdf >= s->nr_devices)
 		return 0; /* attach() says that it is blocked */
 	spin_lock(&iommu_lock);
-	err = prepare_one(s, interrupt_id(s, bdf), nr);
+	err = take_indexes(s, interrupt_id(s, bdf), nr, ret_first);
 	spin_unlock(&iommu_lock);
 	return err;
 }
@@ -395,8 +428,9 @@ static void start_remapping(void)
 			segments[i].device[bdf].q[2] = DTE2_INTERRUPTS;
 	for (unsigned i = 0; i < ivrs.nr_ioapics; i++) {
 		const struct ivrs_ioapic *a = &ivrs.ioapic[i];
+		unsigned first;
 
-		if (prepare(a->segment, a->bdf, IOAPIC_INDEXES))
+		if (prepare(a->segment, a->bdf, IOAPIC_INDEXES, &first))
 			boot_fail("no memory for the IOMMU's interrupt tables");
 		keep_serial_interrupt(a);
 	}

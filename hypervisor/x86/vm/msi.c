@@ -96,6 +96,11 @@ static uint64_t make_message(uint32_t address, uint32_t data)
 
 /* Sources. */
 
+static unsigned remap_index(const struct msi_source *s)
+{
+	return s->dev->first_index + s->index;
+}
+
 /* What the device is to send. */
 static uint32_t host_address(const struct msi_source *s)
 {
@@ -104,7 +109,7 @@ static uint32_t host_address(const struct msi_source *s)
 
 static uint32_t host_data(const struct msi_source *s)
 {
-	return irq_remap ? s->index : irq_msi_data(&s->irq);
+	return irq_remap ? remap_index(s) : irq_msi_data(&s->irq);
 }
 
 static volatile uint32_t *table_entry(const struct vmsix *x, unsigned index)
@@ -143,7 +148,7 @@ static void source_route(struct irq *irq)
 	const struct msi_source *s = container_of(irq, struct msi_source, irq);
 
 	if (irq_remap)
-		irq_remap->set(s->dev->segment, s->dev->bdf, s->index, irq);
+		irq_remap->set(s->dev->segment, s->dev->bdf, remap_index(s), irq);
 	if (s->is_msix)
 		program_msix(s);
 	else
@@ -189,7 +194,7 @@ static void source_close(struct msi_source *s)
 {
 	irq_close(&s->irq);
 	if (irq_remap)
-		irq_remap->set(s->dev->segment, s->dev->bdf, s->index, NULL);
+		irq_remap->set(s->dev->segment, s->dev->bdf, remap_index(s), NULL);
 }
 
 static void source_init(struct msi_source *s, struct vpci_device *dev, unsigned index, bool is_msix)
@@ -455,6 +460,8 @@ int msix_table_moved(struct vpci_device *dev, uint64_t address)
 		return 0;
 	x->in_page = (address + x->offset) % PAGE_SIZE;
 	x->pages = map_mmio(MPA(start), end - start);
+	if (!x->pages)
+		return -XEN_ENOMEM;
 	x->trapped = start;
 	for (unsigned i = 0; i < x->nr; i++)
 		entry_update(x, &x->entry[i]);
@@ -505,7 +512,7 @@ int msi_create(struct vpci_device *dev)
 	if (dev->msix)
 		nr = MAX(nr, dev->msix->nr);
 	if (!err && nr && irq_remap)
-		err = irq_remap->prepare(dev->segment, dev->bdf, nr);
+		err = irq_remap->prepare(dev->segment, dev->bdf, nr, &dev->first_index);
 	return err;
 }
 

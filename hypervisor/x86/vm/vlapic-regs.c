@@ -185,7 +185,6 @@ static uint64_t x2apic_reserved(unsigned reg)
 	switch (reg) {
 	case REG_TPR:
 		return ~0xffull;
-	case REG_EOI:
 	case REG_ESR:
 		return ~0ull;
 	case REG_SPIV:
@@ -287,6 +286,13 @@ int vlapic_msr_read(struct vcpu *v, uint32_t msr, uint64_t *ret_value)
 
 int vlapic_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
+	/* First, because each upcall ends with one. */
+	if (likely(msr == MSR_X2APIC + REG_EOI) && vlapic_is_x2apic(&v->arch.vlapic)) {
+		if (value)
+			return -XEN_EINVAL;
+		vlapic_eoi(v);
+		return 0;
+	}
 	if (msr == MSR_APIC_BASE)
 		return write_base(v, value);
 	if (msr == MSR_TSC_DEADLINE) {

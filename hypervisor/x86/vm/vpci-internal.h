@@ -28,6 +28,7 @@ struct vpci_device {
 	bool is_hidden; /* the hypervisor's own */
 	uint8_t rom_register;
 	struct vpci_bar bar[VPCI_NR_BARS + 1]; /* vpci_lock */
+	unsigned first_index;                  /* of its interrupts, for the IOMMU; constant */
 	struct vmsi *msi;                      /* NULL: cannot */
 	struct vmsix *msix;
 };
