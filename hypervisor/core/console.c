@@ -216,8 +216,8 @@ void console_input(char c)
 	else if (action == INPUT_FOR_US)
 		debug_key(c);
 	else if (action == INPUT_SWITCHED)
-		log_info("keys go to %s now (three times Ctrl-A switches)\n",
-			 is_ours ? "the hypervisor; h for help" : "the service VM");
+		log_info("keys go to the %s now (three times Ctrl-A switches)\n",
+			 is_ours ? "hypervisor, h for help," : "service VM");
 }
 
 /* console_io ------------------------------------------------------------------------------------ */

@@ -30,6 +30,7 @@ void trace_print(const struct cpu *c, unsigned nr, void (*print)(const char *fmt
 
 		print("cpu%u %" PRIu64 " %s %#" PRIx64 "\n", c->id, r->cycles,
 		      id < TRACE_NR ? trace_name[id] : "?",
-		      r->id_arg & (BIT64(TRACE_ARG_BITS) - 1));
+		      (uint64_t)((int64_t)(r->id_arg << (64 - TRACE_ARG_BITS)) >>
+				 (64 - TRACE_ARG_BITS))); /* addresses get their sign back */
 	}
 }

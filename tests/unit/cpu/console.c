@@ -371,7 +371,7 @@ START_TEST(trace_tells_the_last_records_oldest_first)
 	trace_print(cpus[0], 3, collect);
 	ck_assert_str_eq(trace_text, "cpu0 190 wake 0xbe\n"
 				     "cpu0 191 wake 0xbf\n"
-				     "cpu0 5000 timer 0xffffffffffffff\n");
+				     "cpu0 5000 timer 0xffffffffffffffff\n");
 }
 END_TEST
 
