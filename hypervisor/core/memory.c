@@ -454,15 +454,15 @@ static int batch_read(const struct memop *m, struct xen_add_to_physmap_batch *re
 	return err;
 }
 
-/* The other domain of a batch. A foreign page goes into the caller's own physmap only: what the service
- * VM may see is no business of third parties. */
+/* The other domain of a batch; domain_get() lets only the privileged name one. A foreign page goes into the
+ * caller's own physmap: what the service VM may see is no business of third parties. */
 static int batch_owner(const struct memop *m, const struct domain *d,
 		       const struct xen_add_to_physmap_batch *op, struct domain **ret_owner)
 {
 	*ret_owner = NULL;
 	if (op->space != XENMAPSPACE_gmfn_foreign)
 		return op->u.res0 ? -XEN_EINVAL : 0;
-	if (d != m->v->domain || !d->privileged)
+	if (d != m->v->domain)
 		return -XEN_EPERM;
 	if (op->u.foreign_domid == DOMID_SELF || op->u.foreign_domid == d->id)
 		return -XEN_EINVAL;

@@ -950,7 +950,11 @@ START_TEST(acquire_rejects_bad_arguments)
 	op.frame = 64;
 	ck_assert_int_eq(acquire(by_svc, &op), -XEN_EINVAL);
 	op.frame = UINT64_MAX;
+	op.nr_frames = 2;
 	ck_assert_int_eq(acquire(by_svc, &op), -XEN_EINVAL);
+	ck_assert_int_eq(
+		call(by_svc, XENMEM_acquire_resource | 1 << MEMOP_EXTENT_SHIFT, put_resource(&op)),
+		-XEN_EINVAL);
 	op = good;
 	op.nr_frames = UINT32_MAX;
 	ck_assert_int_eq(acquire(by_svc, &op), -XEN_EINVAL);

@@ -394,6 +394,19 @@ START_TEST(teardown_gives_back_every_page)
 }
 END_TEST
 
+START_TEST(after_teardown_every_frame_is_out_of_range)
+{
+	struct p2m_entry old;
+	mfn_t mfn;
+
+	map_ram(dom, 5, 0);
+	ck_assert_int_eq(p2m_teardown(dom), 0);
+	ck_assert_int_eq(map(dom, 5, MFN(64), P2M_MMIO, 0), -XEN_EINVAL);
+	ck_assert_int_eq(p2m_unmap(dom, GFN(5), &old), -XEN_EINVAL);
+	ck_assert_int_eq(p2m_pin(dom, GFN(5), false, &mfn), -XEN_EINVAL);
+}
+END_TEST
+
 START_TEST(teardown_is_preemptible)
 {
 	unsigned rounds = 1;
@@ -462,5 +475,6 @@ UNIT_MAIN("p2m", setup, teardown, what_is_mapped_is_found,
 	  a_batch_spans_all_its_frames_for_the_iommu,
 	  a_batch_takes_the_wanted_kinds_only_and_never_a_grant,
 	  foreign_and_shared_mappings_count_too_and_mmio_does_not, teardown_gives_back_every_page,
-	  teardown_is_preemptible, teardown_looks_at_a_bounded_number_of_holes_at_once,
-	  teardown_accepts_what_init_left, table_memory_is_limited_by_the_domains_size)
+	  after_teardown_every_frame_is_out_of_range, teardown_is_preemptible,
+	  teardown_looks_at_a_bounded_number_of_holes_at_once, teardown_accepts_what_init_left,
+	  table_memory_is_limited_by_the_domains_size)

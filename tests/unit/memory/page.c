@@ -400,6 +400,16 @@ START_TEST(page_get_wants_the_right_owner)
 }
 END_TEST
 
+START_TEST(page_get_fails_once_the_last_count_is_gone)
+{
+	mfn_t mfn;
+
+	ck_assert_int_eq(page_alloc_domain(dom, 0, 0, &mfn), 0);
+	mfn_to_page(mfn)->count = 0; /* another CPU is about to free it */
+	ck_assert(!page_get(mfn, 5));
+}
+END_TEST
+
 START_TEST(page_get_fails_before_the_count_overflows)
 {
 	mfn_t mfn;
@@ -479,7 +489,7 @@ UNIT_MAIN("page", setup, teardown, blocks_of_every_order_are_naturally_aligned,
 	  the_account_is_right_after_a_failed_allocation, a_claim_gets_the_very_block,
 	  a_claim_fails_with_ebusy_where_not_all_is_free, a_claim_counts_against_the_limit,
 	  a_domain_can_ask_for_node_and_width, page_get_wants_the_right_owner,
-	  page_get_fails_before_the_count_overflows,
+	  page_get_fails_once_the_last_count_is_gone, page_get_fails_before_the_count_overflows,
 	  the_last_put_frees_the_page_and_takes_it_off_the_account,
 	  a_domains_pages_keep_its_structure, a_shared_page_is_zero_and_goes_with_its_last_count,
 	  put_without_a_count_panics, the_hypervisors_own_pages_are_not_put)
