@@ -131,7 +131,6 @@ static_assert(sizeof(struct vm_segment) == 16, "the VMCB's own format");
 #define SVM_INTERCEPT1_IO          (1u << 27)
 #define SVM_INTERCEPT1_MSR         (1u << 28)
 #define SVM_INTERCEPT1_TASK_SWITCH (1u << 29)
-#define SVM_INTERCEPT1_FERR_FREEZE (1u << 30)
 #define SVM_INTERCEPT1_SHUTDOWN    (1u << 31)
 
 #define SVM_INTERCEPT2_VMRUN   (1u << 0)
@@ -194,7 +193,6 @@ static_assert(sizeof(struct vm_segment) == 16, "the VMCB's own format");
 #define SVM_EXIT_IO          0x07bu
 #define SVM_EXIT_MSR         0x07cu
 #define SVM_EXIT_TASK_SWITCH 0x07du
-#define SVM_EXIT_FERR_FREEZE 0x07eu
 #define SVM_EXIT_SHUTDOWN    0x07fu
 #define SVM_EXIT_VMRUN       0x080u
 #define SVM_EXIT_VMMCALL     0x081u

@@ -91,9 +91,11 @@ void vcpu_dump_in_panic(struct vcpu *v)
 
 static int exit_intr(struct vcpu *v, const struct exit_info *x)
 {
-	(void)v;
 	(void)x;
 	irq_window();
+	/* An NMI that could not be injected, in code that keeps interrupts off: no window opens. */
+	if (unlikely(vlapic_attention(v)))
+		vm_request_event(v);
 	return 0;
 }
 

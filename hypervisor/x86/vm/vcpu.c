@@ -24,6 +24,7 @@
 #include "x86/vm/vlapic.h"
 
 #define RFLAGS_FIXED 2ull
+#define RFLAGS_VALID 0x3f7fd5ull
 #define RFLAGS_VM    (1ull << 17)
 
 #define CR4_LA57 (1ull << 12)
@@ -74,7 +75,7 @@ static void set_flat_segments(struct vm_start_state *s, uint16_t code, uint16_t 
 void vcpu_reset(struct vcpu *v, const struct vm_start_state *s)
 {
 	v->arch.regs = s->regs;
-	v->arch.regs.rflags |= RFLAGS_FIXED;
+	v->arch.regs.rflags = (s->regs.rflags & RFLAGS_VALID) | RFLAGS_FIXED;
 	v->arch.intr_shadow = false;
 	v->arch.intr_window = false;
 	v->arch.nmi_blocked = false;
