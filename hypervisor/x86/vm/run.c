@@ -22,7 +22,7 @@
 
 const struct vm_ops *vm_ops;
 
-#define SCRUB_BATCH 16u /* pages between two looks at what is pending: some 20 µs */
+#define SCRUB_BATCH 1u /* pages between two looks at what is pending: a wake-up waits that long */
 
 void vm_init(void)
 {
