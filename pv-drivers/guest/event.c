@@ -108,7 +108,7 @@ static void upcall_fifo(unsigned int vcpu)
 	}
 }
 
-static void upcall(struct regs *regs)
+void event_upcall(struct regs *regs)
 {
 	uint32_t vcpu = this_cpu()->vcpu_id;
 	volatile struct vcpu_info *info = vcpu_infos[vcpu];
@@ -166,7 +166,7 @@ void event_init(enum event_delivery how)
 		vcpu_infos[i] = &shared_info->vcpu_info[i];
 	for (unsigned int i = 0; i < ARRAY_SIZE(shared_info->evtchn_mask); i++)
 		shared_info->evtchn_mask[i] = ~0ULL;
-	irq_set_handler(EVENT_VECTOR, upcall);
+	irq_set_handler(EVENT_VECTOR, event_upcall);
 	event_set_delivery(how);
 }
 

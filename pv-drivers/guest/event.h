@@ -25,7 +25,9 @@ extern struct shared_info *shared_info;
 extern volatile uint32_t event_count[EVENT_MAX];
 
 void event_init(enum event_delivery delivery);
-void event_init_cpu(void);                             /* on the vCPU itself */
+void event_init_cpu(void); /* on the vCPU itself */
+struct regs;
+void event_upcall(struct regs *regs);                  /* the handler, for who wraps it */
 void event_set_delivery(enum event_delivery delivery); /* changes it; interrupts must be off */
 bool event_fifo_init(void); /* all vCPUs; false where the hypervisor has only the 2-level ABI */
 void event_fifo_expand(uint32_t nr_ports);
