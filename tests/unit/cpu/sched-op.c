@@ -285,6 +285,11 @@ START_TEST(a_watchdog_that_was_stopped_does_not_fire)
 	ck_assert_int_eq(watchdog(1, 0), 0);
 	machine_advance(20 * NS_PER_SEC);
 	ck_assert(!d->is_shut_down);
+	fake_run_on(0);
+	ck_assert_int_eq(watchdog(0, 10), 1);
+	d->watchdog[0].active = false; /* stopped while it was firing */
+	machine_advance(20 * NS_PER_SEC);
+	ck_assert(!d->is_shut_down);
 }
 END_TEST
 
@@ -295,6 +300,8 @@ START_TEST(watchdog_refuses_what_makes_no_sense)
 	ck_assert_int_eq(watchdog(1, 10), -XEN_EINVAL);
 	ck_assert_int_eq(watchdog(3, 10), -XEN_EINVAL);
 	ck_assert_int_eq(watchdog(UINT32_MAX, 10), -XEN_EINVAL);
+	ck_assert_int_eq(watchdog(0, 10), 1);
+	ck_assert_int_eq(watchdog(3, 10), -XEN_EINVAL);
 	ck_assert_int_eq(op(SCHEDOP_watchdog, GUEST_PTR(8)), -XEN_EFAULT);
 	d->dying = true;
 	ck_assert_int_eq(watchdog(0, 10), -XEN_EINVAL);

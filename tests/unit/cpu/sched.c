@@ -185,6 +185,19 @@ START_TEST(a_vcpu_hardly_behind_does_not_preempt)
 }
 END_TEST
 
+START_TEST(a_newcomer_starts_with_the_clock_of_the_queue)
+{
+	crowd(1);
+	machine_advance(10 * NS_PER_SEC);
+	pin(vcpu(1), 1);
+	wake(vcpu(1));
+	machine_settle();
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0)); /* no credit for the time before it was */
+	machine_advance(5 * MS);
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(1)); /* and no debt */
+}
+END_TEST
+
 START_TEST(an_idle_cpu_steals_from_the_fullest_queue)
 {
 	crowd(1);
@@ -240,6 +253,9 @@ START_TEST(a_vcpu_whose_state_is_not_saved_yet_is_queued_where_that_is)
 	wake(vcpu(1));
 	ck_assert_uint_eq(vcpu(1)->cpu, 2);
 	ck_assert(vcpu(1)->sched.queued);
+	/* An idle CPU is told, which can take it as soon as it is saved. */
+	ck_assert_uint_eq(cpus[0]->pending | cpus[1]->pending | cpus[3]->pending,
+			  CPU_PENDING_RESCHED);
 }
 END_TEST
 
@@ -339,6 +355,20 @@ START_TEST(yield_lets_an_equal_go_first)
 }
 END_TEST
 
+START_TEST(a_yield_is_over_when_its_turn_comes_again)
+{
+	crowd(2);
+	sched_give_way(vcpu(0));
+	machine_settle();
+	sched_give_way(vcpu(1));
+	machine_settle();
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+	cpu_raise(cpus[0], CPU_PENDING_RESCHED);
+	machine_settle();
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+}
+END_TEST
+
 START_TEST(yield_alone_changes_nothing)
 {
 	crowd(1);
@@ -413,7 +443,6 @@ START_TEST(a_sleeping_vcpu_wakes_where_it_may_run)
 	pin(vcpu(0), 2);
 	machine_run(vcpu(1), 1); /* not idle, but the only one that is allowed */
 	vcpu_kick(vcpu(0));
-	machine_settle();
 	ck_assert_uint_eq(vcpu(0)->cpu, 1);
 }
 END_TEST
@@ -479,8 +508,9 @@ START_TEST(a_vcpu_that_is_destroyed_must_not_wait_for_a_cpu)
 }
 END_TEST
 
-UNIT_MAIN("sched", setup, teardown, a_vcpu_that_wakes_on_an_idle_machine_runs, wake_is_idempotent,
-	  a_vcpu_that_is_blocked_is_not_woken, a_lonely_vcpu_takes_no_ticks,
+UNIT_MAIN("sched", setup, teardown, a_newcomer_starts_with_the_clock_of_the_queue,
+	  a_yield_is_over_when_its_turn_comes_again, a_vcpu_that_wakes_on_an_idle_machine_runs,
+	  wake_is_idempotent, a_vcpu_that_is_blocked_is_not_woken, a_lonely_vcpu_takes_no_ticks,
 	  a_slice_ends_when_somebody_waits, the_last_one_left_takes_no_ticks_either,
 	  wake_prefers_the_cpu_where_it_ran_last, wake_takes_an_idle_cpu_when_the_last_one_is_busy,
 	  two_wakes_take_two_idle_cpus, a_sleeper_preempts_a_hog_on_waking,

@@ -280,6 +280,8 @@ START_TEST(periodic_timer_runs_until_it_is_stopped)
 	machine_advance(35 * MS);
 	ck_assert_uint_eq(fake_nr_virqs[VIRQ_TIMER], 3);
 	ck_assert_int_eq(op(VCPUOP_stop_periodic_timer, 1, GUEST_PTR(0)), 0);
+	ck_assert(!vcpu(1)->periodic.queued);
+	ck_assert_uint_eq(vcpu(1)->periodic_ns, 0); /* for one that is firing just now */
 	machine_advance(35 * MS);
 	ck_assert_uint_eq(fake_nr_virqs[VIRQ_TIMER], 3);
 }

@@ -77,8 +77,11 @@ START_TEST(destroy_gives_back_all_memory_and_pages)
 	ck_assert_int_eq(vcpu_area_register(v, &v->time_area, GUEST_PTR(FAKE_GUEST_BASE), 32), 0);
 	ck_assert_uint_eq(mfn_to_page(ram)->count, 3);
 	vcpu_set_singleshot(v, TIME_NEVER - 1);
+	timer_set(&v->periodic, TIME_NEVER - 1);
+	timer_set(&v->poll_timer, TIME_NEVER - 1);
 	vcpu_destroy(v);
 	ck_assert_uint_eq(mfn_to_page(ram)->count, 1);
+	ck_assert_uint_eq(mfn_to_page(MFN(ram.n + 1))->count, 1);
 	ck_assert_ptr_null(d->vcpu[2]);
 	ck_assert_int_eq(fake_nr_allocs, allocs - 1);
 	ck_assert(heap_is_empty(&cpus[0]->timer.queue));
