@@ -2,13 +2,15 @@
 /*
  * The service VM's I/O ports. It drives the machine's devices, so nearly all pass through without an
  * exit. What does not: the interrupt controllers and the timer chip, which belong to the hypervisor
- * (they read as absent), PCI configuration (vpci.c), the hypervisor's serial line, and the port that
- * starts a system management interrupt, which the hypervisor writes on the guest's behalf so that no
- * SMI arrives inside of the guest.
+ * (they read as absent), PCI configuration (vpci.c), the hypervisor's serial line, the port that starts
+ * a system management interrupt, which the hypervisor writes on the guest's behalf so that no SMI arrives
+ * inside of the guest, and ACPI's sleep registers: off is off, but no other sleep would find the
+ * hypervisor again.
  */
 #include "x86/vm/service-vm-internal.h"
 
 #include "lodge/arch.h"
+#include "lodge/log.h"
 #include "lodge/vcpu.h"
 #include "x86/acpi.h"
 #include "x86/cpu.h"
@@ -59,6 +61,86 @@ static void smi_write(struct vcpu *v, void *ctx, uint16_t port, unsigned size, u
 
 static const struct port_ops smi_ops = { smi_read, smi_write };
 
+/* PM1 status and PM1 control, 16 bits each (ACPI 6.4, 4.8.3). The upper byte of control has type and
+ * enable bit of a sleep. After a sleep that was refused, status says that the machine is awake again:
+ * Linux waits for that, with interrupts off, and goes on. */
+#define PM1_BYTES             2u
+#define PM1_STATUS_AWAKE      0x8000u
+#define PM1_SLEEP_ENABLE      0x2000u
+#define PM1_SLEEP_TYPE(value) ((value) >> 10 & 7)
+
+static bool is_awake_again; /* any vCPU of the service VM */
+
+static uint32_t hw_read(uint16_t port, unsigned size)
+{
+	return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+}
+
+static void hw_write(uint16_t port, unsigned size, uint32_t value)
+{
+	if (size == 1)
+		outb(port, (uint8_t)value);
+	else if (size == 2)
+		outw(port, (uint16_t)value);
+	else
+		outl(port, value);
+}
+
+static uint32_t status_read(struct vcpu *v, void *ctx, uint16_t port, unsigned size)
+{
+	unsigned shift = (unsigned)(port - acpi_fadt.pm1a_event) * 8;
+
+	(void)v;
+	(void)ctx;
+	return hw_read(port, size) | (READ_ONCE(is_awake_again) ? PM1_STATUS_AWAKE >> shift : 0);
+}
+
+static void status_write(struct vcpu *v, void *ctx, uint16_t port, unsigned size, uint32_t value)
+{
+	(void)v;
+	(void)ctx;
+	if (value << (port - acpi_fadt.pm1a_event) * 8 & PM1_STATUS_AWAKE) /* ones clear */
+		WRITE_ONCE(is_awake_again, false);
+	hw_write(port, size, value);
+}
+
+static const struct port_ops status_ops = { status_read, status_write };
+
+static uint32_t control_read(struct vcpu *v, void *ctx, uint16_t port, unsigned size)
+{
+	(void)v;
+	(void)ctx;
+	return hw_read(port, size);
+}
+
+static void control_write(struct vcpu *v, void *ctx, uint16_t port, unsigned size, uint32_t value)
+{
+	uint32_t control = value << (port - acpi_fadt.pm1a_control) * 8;
+
+	(void)ctx;
+	if (!(control & PM1_SLEEP_ENABLE)) {
+		hw_write(port, size, value);
+		return;
+	}
+	if (PM1_SLEEP_TYPE(control) == acpi_fadt.s5_type_a)
+		arch_machine_power_off();
+	guest_log(v->domain, "sleep of type %u refused\n", PM1_SLEEP_TYPE(control));
+	WRITE_ONCE(is_awake_again, true);
+}
+
+static const struct port_ops control_ops = { control_read, control_write };
+
+/* Where we do not know how to switch off, the service VM may try. */
+static int keep_sleep_registers(struct domain *d)
+{
+	int err;
+
+	if (!acpi_fadt.has_s5 || !acpi_fadt.pm1a_control || !acpi_fadt.pm1a_event)
+		return 0;
+	err = port_register(d, acpi_fadt.pm1a_control, PM1_BYTES, &control_ops, NULL);
+	return err ? err : port_register(d, acpi_fadt.pm1a_event, PM1_BYTES, &status_ops, NULL);
+}
+
 int service_vm_allow_ports(struct domain *d)
 {
 	uint32_t next = 0;
@@ -73,5 +155,7 @@ int service_vm_allow_ports(struct domain *d)
 	}
 	if (!err && acpi_fadt.smi_command)
 		err = port_register(d, acpi_fadt.smi_command, 1, &smi_ops, NULL);
+	if (!err)
+		err = keep_sleep_registers(d);
 	return err;
 }

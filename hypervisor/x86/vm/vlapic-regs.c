@@ -63,6 +63,18 @@ static uint32_t half_word(const uint64_t *bits, unsigned word)
 	return (uint32_t)(READ_ONCE(bits[word / 2]) >> (word % 2 * 32));
 }
 
+/* Without the upcall: Linux takes what it finds here when it sets the APIC up for a leftover, and polls
+ * long for it to go away, with interrupts off. */
+static uint32_t read_requested(const struct vlapic *a, unsigned word)
+{
+	const struct vcpu *v = container_of(a, const struct vcpu, arch.vlapic);
+	uint32_t bits = half_word(a->irr, word);
+
+	if (v->arch.upcall_vector / 32 == word)
+		bits &= ~(1u << (v->arch.upcall_vector % 32));
+	return bits;
+}
+
 /* The registers that both faces show alike; false: there is no such register. */
 static bool read_common(struct vlapic *a, unsigned reg, uint32_t *ret_value)
 {
@@ -91,7 +103,7 @@ static bool read_common(struct vlapic *a, unsigned reg, uint32_t *ret_value)
 		value = half_word(a->tmr, reg - REG_TMR);
 		break;
 	case REG_IRR ... REG_IRR + 7:
-		value = half_word(a->irr, reg - REG_IRR);
+		value = read_requested(a, reg - REG_IRR);
 		break;
 	case REG_ESR:
 		value = a->esr;
