@@ -18,7 +18,7 @@ uint64_t arch_wall_clock_ns(void); /* UTC at system time 0 */
 /* This CPU's timer interrupt; in the past: at once; TIME_NEVER: off. Never early: it would find nothing
  * to do and be programmed again. */
 void arch_timer_program(uint64_t deadline_ns);
-void arch_cpu_kick(struct cpu *c);             /* interrupts c if it idles or runs a guest */
+void arch_cpu_kick(struct cpu *c); /* interrupts c if it idles or runs a guest */
 
 /* Domains and vCPUs. *_fini accept what *_init left half-done. */
 must_check int arch_domain_init(struct domain *d);

@@ -31,9 +31,9 @@ struct domain {
 	bool dying;      /* no new mapping, port or grant */
 	bool is_shut_down;
 	uint8_t shutdown_reason; /* SHUTDOWN_*; valid once is_shut_down */
-	uint8_t shutdown_code;   /* 1 more than the reason given by SCHEDOP_shutdown_code; 0: none */
-	uint32_t refcount;       /* atomic */
-	uint32_t pause_count;    /* lock */
+	uint8_t shutdown_code; /* 1 more than the reason given by SCHEDOP_shutdown_code; 0: none */
+	uint32_t refcount;     /* atomic */
+	uint32_t pause_count;  /* lock */
 	struct spinlock lock;
 	uint8_t handle[16]; /* UUID */
 
