@@ -227,7 +227,7 @@ static int write_hypercall_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 	return err ? -XEN_EINVAL : 0;
 }
 
-/* Sorted. See abi-surface in docs/abi.md for who wants them. */
+/* Sorted: find_row() halves it. */
 static const struct msr_row rows[] = {
 	{ 0x10, 0x10, read_tsc, ignore_write },
 	{ MSR_APIC_BASE, MSR_APIC_BASE, vlapic_msr_read, vlapic_msr_write },
