@@ -7,6 +7,11 @@ bool apic_is_x2apic(void)
 	return rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
 }
 
+void apic_init_cpu(void)
+{
+	this_cpu()->x2apic = apic_is_x2apic();
+}
+
 void apic_enable(bool x2apic)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE) & ~(APIC_BASE_ENABLE | APIC_BASE_X2APIC);
@@ -18,18 +23,19 @@ void apic_enable(bool x2apic)
 	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
 	if (x2apic)
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+	apic_init_cpu();
 }
 
 uint32_t apic_read(unsigned int reg)
 {
-	if (apic_is_x2apic())
+	if (this_cpu()->x2apic)
 		return (uint32_t)rdmsr(0x800 + reg);
 	return mmio_read32(APIC_MMIO + 16 * reg);
 }
 
 void apic_write(unsigned int reg, uint32_t value)
 {
-	if (apic_is_x2apic())
+	if (this_cpu()->x2apic)
 		wrmsr(0x800 + reg, value);
 	else
 		mmio_write32(APIC_MMIO + 16 * reg, value);
@@ -37,7 +43,7 @@ void apic_write(unsigned int reg, uint32_t value)
 
 void apic_send(uint32_t dest, uint32_t icr)
 {
-	if (apic_is_x2apic()) {
+	if (this_cpu()->x2apic) {
 		wrmsr(0x800 + APIC_ICR, (uint64_t)dest << 32 | icr);
 		return;
 	}

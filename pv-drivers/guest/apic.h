@@ -51,6 +51,8 @@ enum {
 #define APIC_ICR_OTHERS     0xc0000u
 
 bool apic_is_x2apic(void);
+void apic_init_cpu(
+	void); /* notes the mode, so that accesses need not ask; after raw changes, again */
 void apic_enable(bool x2apic); /* by way of "disabled", as leaving x2APIC mode demands */
 uint32_t apic_read(unsigned int reg);
 void apic_write(unsigned int reg, uint32_t value);

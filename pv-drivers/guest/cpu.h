@@ -72,6 +72,7 @@ struct cpu {
 	uint32_t fault; /* what the last TRY() met */
 	uint32_t vcpu_id;
 	uint32_t apic_id;
+	bool x2apic;           /* the mode of its local APIC */
 	bool running;          /* from the request to start until fn returned */
 	uint32_t starts;       /* how often it reached C code */
 	void (*fn)(void *arg); /* what an application processor was started for */

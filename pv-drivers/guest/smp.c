@@ -108,6 +108,7 @@ void smp_init(void)
 void cpu_start_ap(struct cpu *cpu)
 {
 	trap_init_cpu(cpu);
+	apic_init_cpu();
 	__atomic_add_fetch(&cpu->starts, 1, __ATOMIC_RELEASE);
 	cpu->fn(cpu->arg);
 	__atomic_store_n(&cpu->running, false, __ATOMIC_RELEASE);

@@ -50,6 +50,7 @@ void guest_start(const struct hvm_start_info *info)
 	start_info = info;
 	patch_hypercalls();
 	trap_init_cpu(&cpus[0]);
+	apic_init_cpu();
 	smp_init();
 	cpus[0].apic_id = cpuid(1).ebx >> 24;
 	guest_main();

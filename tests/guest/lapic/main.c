@@ -259,6 +259,7 @@ void test_main(void)
 	check_mode(true);
 	check_x2apic_msrs();
 	check_mode_changes();
+	apic_init_cpu();
 	check_mode(false);
 	apic_enable(true);
 	check(apic_is_x2apic(), "xAPIC to x2APIC works");
