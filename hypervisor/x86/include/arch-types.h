@@ -32,7 +32,8 @@ struct arch_cpu {
 #define CPU_IN_GUEST 1u
 #define CPU_IN_COPY  2u
 
-#define INSN_LEN_ENTRIES 64u
+#define INSN_LEN_ORDER   6u
+#define INSN_LEN_ENTRIES (1u << INSN_LEN_ORDER)
 
 struct insn_len_entry { /* x86/vm/insn-len.c */
 	uint64_t rip, cr3;

@@ -13,8 +13,9 @@ uint32_t insn_len_fill(struct vcpu *v, const struct exit_info *x, struct insn_le
 static inline uint32_t insn_len(struct vcpu *v, const struct exit_info *x)
 {
 	uint64_t rip = v->arch.regs.rip;
+	/* By 2^64 over the golden ratio, which sends neighbours far apart. */
 	struct insn_len_entry *e =
-		&v->arch.insn_len[(rip ^ rip >> 4 ^ rip >> 8) % INSN_LEN_ENTRIES];
+		&v->arch.insn_len[rip * 0x9e3779b97f4a7c15 >> (64 - INSN_LEN_ORDER)];
 
 	/* A zeroed entry is of kind EXIT_INTR, which has no instruction. */
 	if (likely(e->rip == rip && e->cr3 == x->cr3 && e->kind == x->kind))
