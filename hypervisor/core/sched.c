@@ -169,16 +169,19 @@ static uint64_t scaled(const struct vcpu *v, uint64_t ns)
 	return MIN(ns, CHARGE_MAX_NS) * v->sched.scale >> SCALE_SHIFT;
 }
 
-/* v's virtual run time if it has been running until now. */
+/* v's virtual run time if it has been running until now. Whoever asks may have read the clock before v
+ * started, on another CPU: then it has not run yet, and not for 2^64 ns. */
 static uint64_t vruntime_at(const struct vcpu *v, uint64_t now_ns)
 {
-	return v->sched.vruntime + scaled(v, now_ns - v->sched.run_start_ns);
+	uint64_t start_ns = v->sched.run_start_ns;
+
+	return v->sched.vruntime + scaled(v, now_ns > start_ns ? now_ns - start_ns : 0);
 }
 
 static void charge(struct vcpu *v, uint64_t now_ns)
 {
 	v->sched.vruntime = vruntime_at(v, now_ns);
-	v->sched.run_start_ns = now_ns;
+	v->sched.run_start_ns = MAX(v->sched.run_start_ns, now_ns);
 }
 
 /* min_vruntime follows whoever is least far, so that it moves on as the CPU's time is used. */
@@ -436,26 +439,45 @@ static struct cpu *lighter_cpu(const struct cpu *c, const struct vcpu *v)
 	return to;
 }
 
+/* One that leaves its CPU: neither queued nor running, but it stays that CPU's until it is saved, so
+ * that a waker in between queues it there. */
+struct departure {
+	struct vcpu *v; /* NULL: nobody leaves */
+	struct cpu *to;
+};
+
 /* At the end of a slice: the longest resident of those at hand moves on, if a CPU with less load
- * takes it. Returns it adrift; the lock is held. */
-static struct vcpu *balance(struct cpu *c, struct vcpu *prev, struct vcpu *head, uint64_t now_ns)
+ * takes it. The lock is held. */
+static struct departure balance(struct cpu *c, struct vcpu *prev, struct vcpu *head,
+				uint64_t now_ns)
 {
 	struct vcpu *v =
 		head->sched.placed_ns < prev->sched.placed_ns && is_saved(head) ? head : prev;
 	struct cpu *to;
 
 	if (now_ns < c->sched.balance_ns)
-		return NULL;
+		return (struct departure){ NULL, NULL };
 	c->sched.balance_ns = now_ns + BALANCE_NS;
 	to = lighter_cpu(c, v);
 	if (!to)
-		return NULL;
+		return (struct departure){ NULL, NULL };
 	WRITE_ONCE(to->sched.balance_ns, now_ns + BALANCE_NS); /* it changes there just now */
 	if (v == head)
 		dequeue(c, v);
 	c->sched.load -= v->sched.weight;
-	set_adrift(c, v, to);
-	return v;
+	return (struct departure){ v, to };
+}
+
+/* It is saved. Where somebody has woken it meanwhile, it is on its way already. */
+static void depart(struct cpu *c, const struct departure *leaves)
+{
+	struct vcpu *v = leaves->v;
+
+	spin_lock(&c->sched.lock);
+	if (v->cpu == c->id && !v->sched.queued && c->current != v)
+		set_adrift(c, v, leaves->to);
+	spin_unlock(&c->sched.lock);
+	sched_wake(v);
 }
 
 /* Running --------------------------------------------------------------------------------------- */
@@ -485,10 +507,9 @@ static struct vcpu *take_head(struct cpu *c)
 	return v;
 }
 
-/* Who follows prev, c's current until now, which may be prev again; NULL: nobody here. What is to go to
- * another CPU is adrift when this returns. */
+/* Who follows prev, c's current until now, which may be prev again; NULL: nobody here. */
 static struct vcpu *succeed(struct cpu *c, struct vcpu *prev, uint64_t now_ns,
-			    struct vcpu **ret_adrift)
+			    struct departure *ret_leaves)
 {
 	struct vcpu *next;
 
@@ -501,13 +522,12 @@ static struct vcpu *succeed(struct cpu *c, struct vcpu *prev, uint64_t now_ns,
 	}
 	if (!may_run_on(prev, c)) {
 		c->sched.load -= prev->sched.weight;
-		set_adrift(c, prev, least_loaded(prev));
-		*ret_adrift = prev;
+		*ret_leaves = (struct departure){ prev, least_loaded(prev) };
 		return take_head(c);
 	}
 	if (now_ns >= c->sched.slice_end_ns && queue_head(c))
-		*ret_adrift = balance(c, prev, queue_head(c), now_ns);
-	if (*ret_adrift == prev)
+		*ret_leaves = balance(c, prev, queue_head(c), now_ns);
+	if (ret_leaves->v == prev)
 		return take_head(c);
 	if (stays(c, prev, queue_head(c), now_ns))
 		return prev;
@@ -581,12 +601,13 @@ static void switch_state(struct vcpu *prev, struct vcpu *next)
 
 void sched_run(struct cpu *c)
 {
-	struct vcpu *prev = c->current, *next, *adrift = NULL;
+	struct vcpu *prev = c->current, *next;
+	struct departure leaves = { NULL, NULL };
 	uint64_t now_ns = arch_now_ns();
 	bool goes_on;
 
 	spin_lock(&c->sched.lock);
-	next = prev ? succeed(c, prev, now_ns, &adrift) : take_head(c);
+	next = prev ? succeed(c, prev, now_ns, &leaves) : take_head(c);
 	goes_on = prev && next == prev;
 	if (!next) {
 		c->current = NULL;
@@ -601,8 +622,8 @@ void sched_run(struct cpu *c)
 	if (next != prev)
 		switch_state(prev, next);
 	timer_slice_changed(c);
-	if (adrift)
-		sched_wake(adrift);
+	if (leaves.v)
+		depart(c, &leaves);
 }
 
 /* Settings --------------------------------------------------------------------------------------- */

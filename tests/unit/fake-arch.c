@@ -22,6 +22,7 @@ uint64_t fake_now_ns, fake_wall_clock_ns;
 struct vcpu *fake_switch_prev, *fake_switch_next;
 unsigned fake_nr_switches;
 void (*fake_on_kick)(struct cpu *c);
+void (*fake_on_switch)(void);
 jmp_buf fake_end_jmp;
 bool fake_end_armed;
 char fake_panic_text[256];
@@ -106,6 +107,7 @@ void fake_reset(void)
 	fake_switch_prev = fake_switch_next = NULL;
 	fake_nr_switches = 0;
 	fake_on_kick = NULL;
+	fake_on_switch = NULL;
 	fake_nr_guest_reads = fake_nr_guest_writes = 0;
 	memset(guest_memory, 0, sizeof(guest_memory));
 	guest_used = 0;
@@ -231,6 +233,8 @@ void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next)
 	fake_switch_prev = prev;
 	fake_switch_next = next;
 	fake_nr_switches++;
+	if (fake_on_switch)
+		fake_on_switch();
 	if (prev)
 		prev->arch.nr_switched_out++;
 	if (next)

@@ -36,6 +36,7 @@ extern bool
 extern uint64_t fake_now_ns, fake_wall_clock_ns;
 extern struct vcpu *fake_switch_prev, *fake_switch_next; /* of the last arch_vcpu_switch() */
 extern unsigned fake_nr_switches;
+extern void (*fake_on_switch)(void); /* called by arch_vcpu_switch(), before anything is saved */
 extern void (*fake_on_kick)(struct cpu *c); /* called by arch_cpu_kick(), NULL: only counted */
 
 /* Guest memory: 1 MiB at FAKE_GUEST_BASE, so that addresses also fit 32-bit callers. The rest of the

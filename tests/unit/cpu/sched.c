@@ -501,6 +501,47 @@ START_TEST(run_states_add_up_to_the_time_that_passed)
 }
 END_TEST
 
+/* On CPU 1, while CPU 0 still has vCPU 0's state. */
+static void stop_and_start_elsewhere(void)
+{
+	fake_on_switch = NULL;
+	fake_run_on(1);
+	vcpu_block(vcpu(0), VCPU_DOWN);
+	wake(vcpu(0));
+	cpu_do_pending(cpus[1]);
+	ck_assert_ptr_null(cpus[1]->current);
+	fake_run_on(0);
+}
+
+START_TEST(a_vcpu_that_moves_runs_nowhere_before_it_is_saved)
+{
+	crowd(1);
+	pin(vcpu(0), 2);
+	fake_on_switch = stop_and_start_elsewhere;
+	machine_settle();
+	ck_assert_ptr_null(fake_on_switch);
+	ck_assert_ptr_eq(cpus[1]->current, vcpu(0));
+	ck_assert_ptr_null(cpus[0]->current);
+	ck_assert_uint_eq(cpus[0]->sched.load, 0);
+	ck_assert_uint_eq(cpus[1]->sched.load, SCHED_WEIGHT_DEFAULT);
+}
+END_TEST
+
+START_TEST(a_clock_that_was_read_before_the_turn_began_charges_nothing)
+{
+	crowd(1);
+	pin(vcpu(1), 1);
+	fake_run_on(1);
+	fake_now_ns -= 10;
+	wake(vcpu(1));
+	ck_assert_int_lt((int64_t)(cpus[0]->sched.min_vruntime - vcpu(0)->sched.vruntime), MS);
+	ck_assert_int_eq(sched_set_weight(vcpu(0), 2 * SCHED_WEIGHT_DEFAULT), 0);
+	fake_now_ns += 10;
+	machine_advance(20 * MS);
+	ck_assert_int_lt((int64_t)vcpu(0)->sched.vruntime, 100 * MS);
+}
+END_TEST
+
 START_TEST(a_vcpu_that_is_destroyed_must_not_wait_for_a_cpu)
 {
 	crowd(2);
@@ -529,4 +570,6 @@ UNIT_MAIN("sched", setup, teardown, a_newcomer_starts_with_the_clock_of_the_queu
 	  a_sleeping_vcpu_wakes_where_it_may_run, a_weight_out_of_range_is_refused,
 	  load_follows_the_weights, what_was_run_with_a_small_weight_is_no_burden_after_it_grew,
 	  run_states_add_up_to_the_time_that_passed,
+	  a_vcpu_that_moves_runs_nowhere_before_it_is_saved,
+	  a_clock_that_was_read_before_the_turn_began_charges_nothing,
 	  a_vcpu_that_is_destroyed_must_not_wait_for_a_cpu)
