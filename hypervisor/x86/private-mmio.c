@@ -23,3 +23,12 @@ bool private_mmio_overlaps(mpa_t start, uint64_t bytes)
 {
 	return rangeset_overlaps(&private_mmio, start.a, start.a + bytes - 1);
 }
+
+mpa_t private_mmio_skip(mpa_t a)
+{
+	const struct range *r;
+
+	rangeset_for_each(r, &private_mmio) if (a.a >= r->start &&
+						a.a <= r->end) return MPA(r->end + 1);
+	return a;
+}

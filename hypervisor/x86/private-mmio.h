@@ -8,5 +8,7 @@
 
 void private_mmio_add(mpa_t start, uint64_t bytes);
 bool private_mmio_overlaps(mpa_t start, uint64_t bytes);
+/* The first address behind the private range that `a` is in; `a` itself when it is in none. */
+mpa_t private_mmio_skip(mpa_t a);
 
 #endif

@@ -339,21 +339,35 @@ static int map_block(struct domain *d, uint64_t frame, unsigned order)
 	return p2m_map(d, GFN(frame), &e);
 }
 
+/* Maps one block at frame, as large as possible; its order. */
+static int map_largest(struct domain *d, uint64_t frame, uint64_t end, unsigned *ret_order)
+{
+	unsigned order = largest_order(frame, end);
+	int err = map_block(d, frame, order);
+
+	while (err && order != ORDER_4K) {
+		order = smaller_order(order);
+		err = map_block(d, frame, order);
+	}
+	*ret_order = order;
+	return err;
+}
+
 int service_vm_map_identity(struct domain *d, uint64_t start, uint64_t bytes)
 {
 	uint64_t frame = start >> PAGE_SHIFT;
 	uint64_t end = align_up(start + bytes, PAGE_SIZE) >> PAGE_SHIFT;
+	unsigned order;
 
 	while (frame < end) {
-		unsigned order = largest_order(frame, end);
-		int err = map_block(d, frame, order);
+		uint64_t next = private_mmio_skip(MPA(frame << PAGE_SHIFT)).a >> PAGE_SHIFT;
 
-		while (err && order != ORDER_4K) {
-			order = smaller_order(order);
-			err = map_block(d, frame, order);
+		if (next != frame) { /* it may be a large one, such as a window of MCFG */
+			frame = next;
+			continue;
 		}
-		if (err == -XEN_ENOMEM)
-			return err;
+		if (map_largest(d, frame, end, &order) == -XEN_ENOMEM)
+			return -XEN_ENOMEM;
 		frame += BIT64(order);
 	}
 	return 0;
