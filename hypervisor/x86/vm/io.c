@@ -9,6 +9,7 @@
 #include "x86/vm/io.h"
 
 #include "abi/errno.h"
+#include "lib/bitmap.h"
 #include "lib/rangeset.h"
 #include "lib/string.h"
 #include "lodge/alloc.h"
@@ -128,14 +129,12 @@ bool mmio_find(struct domain *d, gpa_t gpa, struct mmio_region *ret_r)
 
 static void bitmap_change(struct domain *d, unsigned first, unsigned last, bool exits)
 {
-	uint8_t *bitmap = mfn_to_ptr(d->arch.io_bitmap);
+	bitmap_word_t *bitmap = mfn_to_ptr(d->arch.io_bitmap);
 
-	for (unsigned port = first; port <= last; port++) {
-		uint8_t bit = (uint8_t)(1u << port % 8);
-
-		bitmap[port / 8] =
-			(uint8_t)(exits ? bitmap[port / 8] | bit : bitmap[port / 8] & ~bit);
-	}
+	if (exits)
+		bitmap_set_range(bitmap, first, last - first + 1);
+	else
+		bitmap_clear_range(bitmap, first, last - first + 1);
 }
 
 int port_register(struct domain *d, uint16_t first, unsigned nr, const struct port_ops *ops,
