@@ -145,7 +145,7 @@ uint64_t ns_to_tsc(uint64_t ns)
 {
 	uint64_t whole, tsc;
 
-	if (ns >> 63)
+	if (ns >> 60) /* 36 years: guests set timers for never by such numbers */
 		return UINT64_MAX;
 	whole = ns / tsc_scale.mul; /* the high part of (ns << 32) / mul */
 	tsc = (whole << 32) + ((ns % tsc_scale.mul) << 32) / tsc_scale.mul + 1;
@@ -156,7 +156,10 @@ uint64_t ns_to_tsc(uint64_t ns)
 
 uint64_t tsc_at(uint64_t system_time_ns)
 {
-	return tsc_at_zero + ns_to_tsc(system_time_ns);
+	uint64_t tsc = ns_to_tsc(system_time_ns);
+
+	/* Past the end of time, not around it: a deadline in the past would fire for ever. */
+	return tsc > UINT64_MAX - tsc_at_zero ? UINT64_MAX : tsc_at_zero + tsc;
 }
 
 uint64_t arch_now_ns(void)
