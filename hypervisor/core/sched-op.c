@@ -40,7 +40,7 @@ void domain_watchdog_fini(struct domain *d)
 {
 	for (unsigned i = 0; i < DOMAIN_WATCHDOGS; i++) {
 		WRITE_ONCE(d->watchdog[i].active, false);
-		timer_cancel(&d->watchdog[i].timer);
+		timer_fini(&d->watchdog[i].timer);
 	}
 }
 

@@ -106,6 +106,30 @@ void timer_cancel(struct timer *t)
 	spin_unlock(&c->timer.lock);
 }
 
+static bool is_running(const struct timer *t)
+{
+	for (unsigned i = 0; i < nr_cpus; i++)
+		if (READ_ONCE(cpus[i]->timer.running) == t)
+			return true;
+	return false;
+}
+
+/* With t's lock held its function can neither start nor set it. */
+void timer_fini(struct timer *t)
+{
+	bool running;
+
+	do {
+		struct cpu *c = timer_lock(t);
+
+		if (t->queued)
+			dequeue(c, t);
+		running = is_running(t);
+		spin_unlock(&c->timer.lock);
+		cpu_relax();
+	} while (running);
+}
+
 void timer_migrate(struct timer *t)
 {
 	struct cpu *here = this_cpu(), *c;
@@ -128,7 +152,7 @@ void timer_migrate(struct timer *t)
 	spin_unlock(&c->timer.lock);
 }
 
-/* The first timer that is due, dequeued; NULL when there is none. */
+/* The first timer that is due, dequeued and running; NULL when there is none. */
 static struct timer *take_due(struct cpu *c, uint64_t now_ns)
 {
 	struct heap_node *head = heap_min(&c->timer.queue);
@@ -140,6 +164,7 @@ static struct timer *take_due(struct cpu *c, uint64_t now_ns)
 	if (t->deadline_ns > now_ns)
 		return NULL;
 	dequeue(c, t);
+	WRITE_ONCE(c->timer.running, t);
 	return t;
 }
 
@@ -158,6 +183,7 @@ void timer_run_due(struct cpu *c)
 		trace(TRACE_TIMER, (uintptr_t)fn);
 		fn(t);
 		spin_lock(&c->timer.lock);
+		WRITE_ONCE(c->timer.running, NULL);
 	}
 	slice_end_ns = READ_ONCE(c->sched.slice_end_ns);
 	if (slice_end_ns <= now_ns) {

@@ -92,9 +92,9 @@ int vcpu_create(struct domain *d, uint32_t id)
 
 void vcpu_destroy(struct vcpu *v)
 {
-	timer_cancel(&v->singleshot);
-	timer_cancel(&v->periodic);
-	timer_cancel(&v->poll_timer);
+	timer_fini(&v->singleshot);
+	timer_fini(&v->periodic);
+	timer_fini(&v->poll_timer);
 	vcpu_forget_areas(v);
 	sched_vcpu_fini(v);
 	arch_vcpu_fini(v);

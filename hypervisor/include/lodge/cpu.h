@@ -12,6 +12,7 @@
 
 #define MAX_CPUS 256u
 
+struct timer;
 struct vcpu;
 
 /* Work to do before the next VM entry. Set by anyone, atomically; cleared by the CPU itself. */
@@ -41,6 +42,7 @@ struct cpu {
 		struct heap queue;      /* by deadline; lock */
 		uint64_t programmed_ns; /* what the hardware timer is set to; TIME_NEVER: off */
 		uint64_t done_ns;       /* all up to then have fired: nothing is set before that */
+		struct timer *running;  /* whose function is being called; lock */
 	} timer;
 
 	struct trace_ring trace;

@@ -25,6 +25,9 @@ void timer_init(struct timer *t, timer_fn *fn);
 void timer_set(struct timer *t, uint64_t deadline_ns);
 /* Idempotent. On return the function is not queued; it may be running on its CPU. */
 void timer_cancel(struct timer *t);
+/* The end of t: on return it is not queued and its function runs nowhere, even one that sets it again.
+ * Nobody else sets it any more. The caller holds no lock that the function takes. */
+void timer_fini(struct timer *t);
 /* Moves a queued timer to this CPU. A timer_cancel() at the same time may come to nothing: the function
  * has to know when it is not wanted any more. */
 void timer_migrate(struct timer *t);

@@ -1,9 +1,12 @@
 /* core/timer.c and core/cpu.c. */
 #include "lodge/timer.h"
 
+#include <unistd.h>
+
 #include "arch-inline.h"
 #include "fake-arch.h"
 #include "lodge/sched.h"
+#include "threads.h"
 #include "unit.h"
 
 #define NR 64u
@@ -170,6 +173,43 @@ START_TEST(a_function_that_sets_its_timer_for_now_does_not_hold_up_the_cpu)
 }
 END_TEST
 
+static volatile bool slow_has_begun, slow_is_over;
+
+static void set_again_slowly(struct timer *t)
+{
+	slow_has_begun = true;
+	usleep(20000);
+	timer_set(t, fake_now_ns);
+	slow_is_over = true;
+}
+
+static void run_slow_timer(unsigned cpu)
+{
+	(void)cpu;
+	timer_set(&timer[0], fake_now_ns);
+	timer_run_due(cpus[0]);
+}
+
+static void end_slow_timer(unsigned cpu)
+{
+	(void)cpu;
+	while (!slow_has_begun)
+		usleep(100);
+	timer_fini(&timer[0]);
+	ck_assert(slow_is_over);
+	ck_assert(!timer[0].queued);
+}
+
+START_TEST(the_end_of_a_timer_waits_for_its_function)
+{
+	timer_init(&timer[0], set_again_slowly);
+	fake_now_ns = 2 * NS_PER_SEC;
+	run_threads(2, (void (*const[])(unsigned)){ run_slow_timer, end_slow_timer });
+	ck_assert(slow_is_over);
+	ck_assert(!timer[0].queued);
+}
+END_TEST
+
 START_TEST(nothing_is_programmed_when_nothing_is_set)
 {
 	run_at(5 * NS_PER_SEC);
@@ -235,6 +275,7 @@ UNIT_MAIN("timer", setup, teardown, timers_fire_in_the_order_of_their_deadlines,
 	  a_timer_of_another_cpu_can_be_cancelled, a_timer_belongs_to_the_cpu_that_it_was_set_on,
 	  migrate_moves_a_queued_timer_to_this_cpu, migrate_leaves_a_timer_that_is_off_alone,
 	  a_function_that_sets_its_timer_for_now_does_not_hold_up_the_cpu,
+	  the_end_of_a_timer_waits_for_its_function,
 	  nothing_is_programmed_when_nothing_is_set, the_end_of_a_slice_is_a_deadline_as_well,
 	  a_later_slice_does_not_touch_the_hardware, raise_interrupts_another_cpu_once,
 	  raise_does_not_interrupt_the_cpu_itself,
