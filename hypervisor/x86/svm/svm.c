@@ -276,7 +276,10 @@ static void fill_io(const struct vmcb *vmcb, struct exit_info *x)
 	x->io.is_in = info & SVM_IO_IN;
 	x->io.is_string = info & SVM_IO_STRING;
 	x->io.is_rep = info & SVM_IO_REP;
-	x->io.address_bits = info & SVM_IO_A64 ? 64 : info & SVM_IO_A32 ? 32 : 16;
+	x->io.address_bits = info & SVM_IO_A64   ? 64
+			     : info & SVM_IO_A32 ? 32
+			     : info & SVM_IO_A16 ? 16
+						 : 0;
 	x->io.next_rip = vmcb->exit_info2;
 }
 

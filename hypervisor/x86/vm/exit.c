@@ -32,6 +32,8 @@ void inject_fault(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error
 
 void inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error)
 {
+	if ((vm_ops->mode(v) & VM_MODE_CPL) == 3)
+		error |= PF_USER;
 	vm_ops->set_cr2(v, linear);
 	inject_fault(v, VECTOR_PF, true, error);
 }

@@ -25,6 +25,7 @@
 
 #define PTE_PRESENT  (1ull << 0)
 #define PTE_WRITE    (1ull << 1)
+#define PTE_USER     (1ull << 2)
 #define PTE_ACCESSED (1ull << 5)
 #define PTE_DIRTY    (1ull << 6)
 #define PTE_LARGE    (1ull << 7)
@@ -220,7 +221,7 @@ static int translate(struct walker *w, uint64_t va, gpa_t *ret_gpa)
 	return p->cr4 & CR4_PAE ? walk_pae(w, va, ret_gpa) : walk_32bit(w, va, ret_gpa);
 }
 
-static void walker_init(struct walker *w, struct vcpu *v, bool write)
+static inline void walker_init(struct walker *w, struct vcpu *v, bool write, bool as_user)
 {
 	w->v = v;
 	vm_ops->get_paging(v, &w->paging);
@@ -229,6 +230,8 @@ static void walker_init(struct walker *w, struct vcpu *v, bool write)
 	w->want_table = PTE_PRESENT | PTE_ACCESSED;
 	if (write && w->paging.cr0 & CR0_WP)
 		w->want_table |= PTE_WRITE;
+	if (as_user)
+		w->want_table |= PTE_USER | (write ? PTE_WRITE : 0);
 	w->want_leaf = w->want_table | (write ? PTE_DIRTY : 0);
 }
 
@@ -288,13 +291,14 @@ static int copy_section(struct walker *w, uint64_t va, uint8_t *ours, size_t byt
 	return 0;
 }
 
-static int copy(struct vcpu *v, uint64_t va, void *ours, size_t bytes, bool write)
+static inline int copy_as(struct vcpu *v, uint64_t va, void *ours, size_t bytes, bool write,
+			  bool as_user)
 {
 	struct cpu *c = this_cpu();
 	struct walker w;
 	int err = 0;
 
-	walker_init(&w, v, write);
+	walker_init(&w, v, write, as_user);
 	while (bytes && !err) {
 		size_t here = MIN(bytes, SECTION_BYTES);
 
@@ -308,6 +312,11 @@ static int copy(struct vcpu *v, uint64_t va, void *ours, size_t bytes, bool writ
 	return err;
 }
 
+static int copy(struct vcpu *v, uint64_t va, void *ours, size_t bytes, bool write)
+{
+	return copy_as(v, va, ours, bytes, write, false);
+}
+
 int copy_from_guest(struct vcpu *v, void *to, guest_ptr_t from, size_t bytes)
 {
 	return copy(v, from.va, to, bytes, false);
@@ -317,6 +326,21 @@ int copy_to_guest(struct vcpu *v, guest_ptr_t to, const void *from, size_t bytes
 {
 	/* copy() only reads it when it writes to the guest. */
 	return copy(v, to.va, (void *)(uintptr_t)from, bytes, true);
+}
+
+static bool runs_user_code(const struct vcpu *v)
+{
+	return (vm_ops->mode(v) & VM_MODE_CPL) == 3;
+}
+
+int guest_read_operand(struct vcpu *v, void *to, uint64_t va, size_t bytes)
+{
+	return copy_as(v, va, to, bytes, false, runs_user_code(v));
+}
+
+int guest_write_operand(struct vcpu *v, uint64_t va, const void *from, size_t bytes)
+{
+	return copy_as(v, va, (void *)(uintptr_t)from, bytes, true, runs_user_code(v));
 }
 
 unsigned guest_fetch_insn(struct vcpu *v, uint64_t from, uint8_t *ret_bytes, unsigned nr)
@@ -357,7 +381,7 @@ int guest_translate(struct vcpu *v, guest_ptr_t at, bool for_write, gfn_t *ret_g
 	struct walker w;
 	int err;
 
-	walker_init(&w, v, for_write);
+	walker_init(&w, v, for_write, false);
 	section_begin(&w, c);
 	err = translate(&w, at.va, &gpa);
 	section_end(c);

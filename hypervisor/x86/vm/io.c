@@ -29,7 +29,6 @@
 #define CONSOLE_LINE    120u
 
 #define RFLAGS_DF (1ull << 10)
-#define PF_WRITE  2u
 
 struct port_region {
 	uint32_t first, last;
@@ -200,7 +199,8 @@ static void console_putc(struct domain *d, char c)
 	unsigned len = 0;
 
 	spin_lock(&r->lock);
-	if (c != '\n' && c != '\r')
+	/* Nothing that a terminal would act upon. */
+	if (((uint8_t)c >= ' ' && c != 0x7f) || c == '\t')
 		r->line[r->line_len++] = c;
 	if (c == '\n' || r->line_len == CONSOLE_LINE) {
 		len = r->line_len;
@@ -258,24 +258,32 @@ static void change_reg(uint64_t *reg, uint64_t value, unsigned address_bits)
 	*reg = address_bits == 32 ? value & mask : (*reg & ~mask) | (value & mask);
 }
 
-/* Where the memory operand's segment starts. INS has no override. */
-static uint64_t segment_base(struct vcpu *v, const struct exit_info *x)
+/* The memory operand of a string instruction. */
+struct io_operand {
+	uint64_t base; /* of its segment */
+	unsigned address_bits;
+};
+
+static void find_operand(struct vcpu *v, const struct exit_info *x, struct io_operand *ret_o)
 {
 	static const uint8_t names[] = { [INSN_ES] = VM_ES, [INSN_CS] = VM_CS, [INSN_SS] = VM_SS,
 					 [INSN_DS] = VM_DS, [INSN_FS] = VM_FS, [INSN_GS] = VM_GS };
 	uint8_t bytes[INSN_MAX_BYTES], name = x->io.is_in ? INSN_ES : INSN_DS;
-	struct insn_prefixes p;
+	unsigned code_bits = vcpu_code_bits(v);
+	struct insn_prefixes p = { .address_bits = (uint8_t)code_bits, .segment = INSN_NO_SEGMENT };
 	struct vm_segment s;
 
-	if (!x->io.is_in &&
-	    insn_parse_prefixes(bytes, guest_fetch_at_rip(v, bytes, sizeof(bytes)),
-				vcpu_code_bits(v), &p) &&
-	    p.segment != INSN_NO_SEGMENT)
+	/* INS has no override. Unreadable by now: as without prefixes. */
+	if ((!x->io.is_in || !x->io.address_bits) &&
+	    insn_parse_prefixes(bytes, guest_fetch_at_rip(v, bytes, sizeof(bytes)), code_bits,
+				&p) &&
+	    !x->io.is_in && p.segment != INSN_NO_SEGMENT)
 		name = p.segment;
-	if (vcpu_code_bits(v) == 64 && name != INSN_FS && name != INSN_GS)
-		return 0;
+	*ret_o = (struct io_operand){ 0, x->io.address_bits ? x->io.address_bits : p.address_bits };
+	if (code_bits == 64 && name != INSN_FS && name != INSN_GS)
+		return;
 	vm_ops->get_segment(v, (enum vm_segment_name)names[name], &s);
-	return s.base;
+	ret_o->base = s.base;
 }
 
 /* One element. False: the guest's memory faulted, and it has got its page fault. */
@@ -286,9 +294,9 @@ static bool string_element(struct vcpu *v, const struct exit_info *x, uint64_t v
 
 	if (x->io.is_in) {
 		value = port_in(v, x->io.port, x->io.size);
-		err = copy_to_guest(v, GUEST_PTR(va), &value, x->io.size);
+		err = guest_write_operand(v, va, &value, x->io.size);
 	} else {
-		err = copy_from_guest(v, &value, GUEST_PTR(va), x->io.size);
+		err = guest_read_operand(v, &value, va, x->io.size);
 		if (!err)
 			port_out(v, x->io.port, x->io.size, value);
 	}
@@ -301,16 +309,20 @@ static int exit_string_io(struct vcpu *v, const struct exit_info *x)
 {
 	struct vm_regs *r = &v->arch.regs;
 	uint64_t *index = x->io.is_in ? &r->rdi : &r->rsi;
-	uint64_t mask = address_mask(x->io.address_bits), base = segment_base(v, x);
 	uint64_t step = r->rflags & RFLAGS_DF ? -(uint64_t)x->io.size : x->io.size;
-	uint64_t left = x->io.is_rep ? r->rcx & mask : 1;
+	uint64_t mask, left;
+	struct io_operand o;
+
+	find_operand(v, x, &o);
+	mask = address_mask(o.address_bits);
+	left = x->io.is_rep ? r->rcx & mask : 1;
 
 	for (unsigned i = 0; left && i < STRING_BATCH; i++, left--) {
-		if (!string_element(v, x, base + (*index & mask)))
+		if (!string_element(v, x, o.base + (*index & mask)))
 			return EXIT_NO_SKIP;
-		change_reg(index, *index + step, x->io.address_bits);
+		change_reg(index, *index + step, o.address_bits);
 		if (x->io.is_rep)
-			change_reg(&r->rcx, left - 1, x->io.address_bits);
+			change_reg(&r->rcx, left - 1, o.address_bits);
 	}
 	if (left)
 		return EXIT_NO_SKIP; /* interrupts may come in between, as on a CPU */

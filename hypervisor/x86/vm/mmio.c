@@ -18,7 +18,6 @@
 
 #define RFLAGS_DF    (1ull << 10)
 #define STRING_BATCH 512u /* elements for each exit */
-#define PF_WRITE     2u
 
 /* One access: size is 1, 2, 4 or 8. What lies partly outside of a device counts as outside. */
 static uint64_t mmio_read(struct vcpu *v, gpa_t gpa, unsigned size)
@@ -72,7 +71,7 @@ static bool movs_element(struct vcpu *v, const struct insn *i, gpa_t gpa, bool i
 
 	if (is_write) {
 		va = segment_base(v, i->segment) + (r->rsi & mask);
-		if (copy_from_guest(v, &value, GUEST_PTR(va), i->mem_bytes)) {
+		if (guest_read_operand(v, &value, va, i->mem_bytes)) {
 			inject_page_fault(v, va, 0);
 			return false;
 		}
@@ -81,7 +80,7 @@ static bool movs_element(struct vcpu *v, const struct insn *i, gpa_t gpa, bool i
 	}
 	va = segment_base(v, INSN_ES) + (r->rdi & mask);
 	value = mmio_read(v, gpa, i->mem_bytes);
-	if (copy_to_guest(v, GUEST_PTR(va), &value, i->mem_bytes)) {
+	if (guest_write_operand(v, va, &value, i->mem_bytes)) {
 		inject_page_fault(v, va, PF_WRITE);
 		return false;
 	}

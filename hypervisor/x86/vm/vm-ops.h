@@ -62,7 +62,7 @@ struct exit_info {
 			uint16_t port;
 			uint8_t size; /* 1, 2, 4 */
 			bool is_in, is_string, is_rep;
-			uint8_t address_bits; /* string: 16, 32, 64 */
+			uint8_t address_bits; /* string: 16, 32, 64; 0: not told (QEMU 7.2) */
 		} io;
 		struct { /* EXIT_EXCEPTION */
 			uint8_t vector;

@@ -44,7 +44,10 @@ static inline void vm_request_event(struct vcpu *v)
 
 /* The guest gets an exception instead of its current instruction. Do not skip the instruction. */
 void inject_fault(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
-void inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error);
+void inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error); /* PF_WRITE or 0 */
+
+#define PF_WRITE 2u
+#define PF_USER  4u
 
 static inline void inject_gp(struct vcpu *v)
 {

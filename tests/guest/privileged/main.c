@@ -175,6 +175,44 @@ static void check_page_faults(void)
 	unmap_page(page);
 }
 
+#define RFLAGS_IOPL_3 0x3000UL
+#define ABSENT_PORT   0x42 /* reads as 0 */
+
+static uint64_t do_insb(uint64_t to)
+{
+	return TRY("insb", : "+D"(to) : "d"(ABSENT_PORT) : "memory");
+}
+
+static void change_flags(uint64_t clear, uint64_t set)
+{
+	__asm__ volatile("pushfq; andq %0, (%%rsp); orq %1, (%%rsp); popfq"
+			 :
+			 : "r"(~clear), "r"(set)
+			 : "memory", "cc");
+}
+
+/* The hypervisor carries out string I/O for the guest: with the rights of the code that asks for it. */
+static void check_string_io(void)
+{
+	uint64_t page = TEST_VA;
+	uint32_t fault;
+
+	area[0] = 0x5a;
+	map_page(page, (uintptr_t)area | PTE_P | PTE_W);
+	change_flags(0, RFLAGS_IOPL_3);
+	fault = (uint32_t)user_call(do_insb, page);
+	change_flags(RFLAGS_IOPL_3, 0);
+	check_fault(fault | 1, FAULT(TRAP_PF, 7), "INSB at CPL 3 into a page of the kernel's");
+	check_eq(area[0], 0x5a, "the page is as it was");
+	map_page(page, (uintptr_t)area | PTE_P | PTE_W | PTE_U);
+	change_flags(0, RFLAGS_IOPL_3);
+	fault = (uint32_t)user_call(do_insb, page);
+	change_flags(RFLAGS_IOPL_3, 0);
+	check_fault(fault, NO_FAULT, "INSB at CPL 3 into a page of its own");
+	check_eq(area[0], 0, "the page has what was read");
+	unmap_page(page);
+}
+
 void test_main(void)
 {
 	check_rows();
@@ -182,4 +220,5 @@ void test_main(void)
 	check_debug_registers();
 	check_breakpoint();
 	check_page_faults();
+	check_string_io();
 }
