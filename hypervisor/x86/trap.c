@@ -206,6 +206,19 @@ int rdmsr_safe(uint32_t msr, uint64_t *ret_value)
 	return err;
 }
 
+int xcr0_write_safe(uint64_t value)
+{
+	int err = -XEN_EFAULT;
+
+	__asm__ volatile("1: xsetbv\n"
+			 "\txor %0, %0\n"
+			 "2:\n" ASM_EXTABLE("1b", "2b")
+			 : "+r"(err)
+			 : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+	return err;
+}
+
 int wrmsr_safe(uint32_t msr, uint64_t value)
 {
 	int err = -XEN_EFAULT;

@@ -6,7 +6,6 @@
 #include "x86/vm/exit.h"
 
 #include "abi/errno.h"
-#include "abi/sched.h"
 #include "lib/format.h"
 #include "lodge/cpu.h"
 #include "lodge/domain.h"
@@ -14,6 +13,7 @@
 #include "lodge/log.h"
 #include "x86/cpu.h"
 #include "x86/panic.h"
+#include "x86/trap.h"
 #include "x86/vm/guest-mem.h"
 #include "x86/vm/insn-len.h"
 #include "x86/vm/vlapic.h"
@@ -183,20 +183,6 @@ static int exit_gp(struct vcpu *v, const struct exit_info *x)
 	return EXIT_NO_SKIP;
 }
 
-/* True when all others of the domain are down too. */
-static bool is_last_vcpu_up(const struct vcpu *v)
-{
-	const struct domain *d = v->domain;
-
-	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-		const struct vcpu *o = d->vcpu[i];
-
-		if (o && o != v && !(READ_ONCE(o->blocked_by) & VCPU_DOWN))
-			return false;
-	}
-	return true;
-}
-
 /* With interrupts off nothing but an NMI, INIT or a start ends it: this is how a guest takes a CPU
  * down, and with the last one itself. */
 static int exit_hlt(struct vcpu *v, const struct exit_info *x)
@@ -211,9 +197,7 @@ static int exit_hlt(struct vcpu *v, const struct exit_info *x)
 		vcpu_halt(v);
 		return 0;
 	}
-	vcpu_block(v, VCPU_DOWN);
-	if (is_last_vcpu_up(v))
-		domain_shutdown(v->domain, SHUTDOWN_poweroff);
+	vcpu_go_down(v);
 	return 0;
 }
 
@@ -248,10 +232,10 @@ static int exit_xsetbv(struct vcpu *v, const struct exit_info *x)
 	vm_ops->get_paging(v, &p);
 	if (!cpu_has(CPU_XSAVE) || !(p.cr4 & CR4_OSXSAVE))
 		return exit_ud(v, x);
-	if (vm_ops->mode(v) & VM_MODE_CPL || (uint32_t)r->rcx || !xcr0_is_valid(value))
+	if (vm_ops->mode(v) & VM_MODE_CPL || (uint32_t)r->rcx || !xcr0_is_valid(value) ||
+	    xcr0_write_safe(value))
 		return exit_gp(v, x);
 	v->arch.xcr0 = value;
-	xsetbv(0, value);
 	return 0;
 }
 
