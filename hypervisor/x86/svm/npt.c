@@ -35,9 +35,6 @@
 #define NPT_ENTRIES  512u
 #define NPT_GFN_BITS (NPT_LEVELS * NPT_BITS)
 
-/* A page of tables for each 64 of memory, and enough for scattered small mappings. */
-#define TABLE_PAGES_BASE 4096u
-
 static unsigned level_shift(unsigned level) /* order of what an entry of that level maps */
 {
 	return (level - 1) * NPT_BITS;
@@ -68,8 +65,6 @@ int npt_init(struct domain *d)
 	d->arch.p2m_root = root;
 	d->p2m.max_gfn = 1ull << bits;
 	d->p2m.nr_table_pages = 1;
-	if (!d->p2m.max_table_pages)
-		d->p2m.max_table_pages = TABLE_PAGES_BASE + d->max_pages / 64;
 	return 0;
 }
 

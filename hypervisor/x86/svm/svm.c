@@ -98,7 +98,9 @@ static int svm_cpu_init(struct cpu *c)
  * (CVE-2015-8104, CVE-2015-5307). #MC: the machine's, not the guest's. */
 #define INTERCEPT_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
 #define INTERCEPT_CR8        (1u << 8)
-#define INTERCEPT_DR         0x000fu /* DR0-DR3; DR6 and DR7 are in the VMCB */
+#define INTERCEPT_DR_READ    0x000fu /* DR0-DR3; DR6 and DR7 are in the VMCB */
+/* DR7 too: it would turn on breakpoints at what another guest left in DR0-DR3. */
+#define INTERCEPT_DR_WRITE 0x008fu
 
 static int svm_vcpu_init(struct vcpu *v)
 {
@@ -117,8 +119,8 @@ static int svm_vcpu_init(struct vcpu *v)
 	s->vmcb = vmcb = mfn_to_ptr(mfn);
 	vmcb->intercept_cr_read = INTERCEPT_CR8;
 	vmcb->intercept_cr_write = INTERCEPT_CR8;
-	vmcb->intercept_dr_read = INTERCEPT_DR;
-	vmcb->intercept_dr_write = INTERCEPT_DR;
+	vmcb->intercept_dr_read = INTERCEPT_DR_READ;
+	vmcb->intercept_dr_write = INTERCEPT_DR_WRITE;
 	vmcb->intercept_exceptions = INTERCEPT_EXCEPTIONS;
 	vmcb->intercept1 = INTERCEPT1;
 	vmcb->intercept2 = INTERCEPT2;
@@ -233,6 +235,7 @@ static const uint8_t kind_of_exit[SVM_NR_LOW_EXITS] = {
 	KIND(SVM_EXIT_DR_WRITE + 1, EXIT_DEBUG_REG),
 	KIND(SVM_EXIT_DR_WRITE + 2, EXIT_DEBUG_REG),
 	KIND(SVM_EXIT_DR_WRITE + 3, EXIT_DEBUG_REG),
+	KIND(SVM_EXIT_DR_WRITE + 7, EXIT_DEBUG_REG),
 	KIND(SVM_EXIT_EXCEPTION + 1, EXIT_EXCEPTION),
 	KIND(SVM_EXIT_EXCEPTION + 17, EXIT_EXCEPTION),
 	KIND(SVM_EXIT_EXCEPTION + 18, EXIT_MACHINE_CHECK),
