@@ -73,8 +73,20 @@ void fpu_save(struct vcpu *v)
 	xsetbv_if(host_cpu.xcr0_mask, v->arch.xcr0);
 }
 
+/* AMD's older CPUs save and load the x87 unit's pointers to the last instruction and its operand only
+ * while an exception is pending, so the next guest would find the last one's (CVE-2006-1056). This
+ * makes them point to us. */
+static void forget_pointers(void)
+{
+	static const uint32_t zero;
+
+	__asm__ volatile("fnclex; emms; fildl %0" : : "m"(zero));
+}
+
 void fpu_load(struct vcpu *v)
 {
+	if (!cpu_has(CPU_XSAVEERPTR))
+		forget_pointers();
 	if (!cpu_has(CPU_XSAVE)) {
 		__asm__ volatile("fxrstor64 (%0)" : : "r"(v->arch.fpu) : "memory");
 		return;
