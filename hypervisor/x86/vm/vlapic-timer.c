@@ -10,7 +10,7 @@
 #include "x86/cpu.h"
 #include "x86/time.h"
 
-#define APIC_TICK_NS  10u
+#define APIC_TICK_NS 10u
 /* A guest cannot keep us busy with shorter periods. Those interrupts that it takes cost it time of its
  * own; those that it does not, others pay for. */
 #define MIN_PERIOD_NS       (20 * NS_PER_US)
