@@ -69,12 +69,14 @@ static void redeliver(struct vcpu *v)
 	vcpu_kick(v);
 }
 
+/* d->lock is held: a domain that is being destroyed loses its vCPUs under it. */
 static int set_callback(struct domain *d, uint64_t via)
 {
 	int err = arch_domain_set_callback(d, via);
 
 	for (uint32_t i = 0; !err && i < d->nr_vcpus; i++)
-		redeliver(d->vcpu[i]);
+		if (d->vcpu[i])
+			redeliver(d->vcpu[i]);
 	return err;
 }
 
@@ -88,9 +90,9 @@ static int64_t hvmop_set_param(struct vcpu *v, guest_ptr_t arg)
 	if (err)
 		return err;
 	param = &d->param[index_clamp(op.index, HVM_NR_PARAMS)];
+	spin_lock(&d->lock);
 	if (op.index == HVM_PARAM_CALLBACK_IRQ)
 		err = set_callback(d, op.value);
-	spin_lock(&d->lock);
 	if ((param_rights[index_clamp(op.index, HVM_NR_PARAMS)] & SET_ONCE) && *param &&
 	    *param != op.value)
 		err = -XEN_EEXIST;

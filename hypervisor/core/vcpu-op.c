@@ -34,16 +34,21 @@ typedef int64_t vcpu_op_fn(const struct vcpu_op *op);
 static int64_t op_initialise(const struct vcpu_op *op)
 {
 	struct vcpu *v = op->v;
-	int64_t err;
+	int64_t err = -XEN_EEXIST;
 
+	/* Two callers must not set the same state; nor one set it when the other has started v. */
+	spin_lock(&v->domain->lock);
 	if (v->initialised || v == op->caller)
-		return -XEN_EEXIST;
+		goto unlock;
+	err = -XEN_EINVAL;
 	if (v->info ==
 	    &v->own_info) /* beyond shared info, and none registered: cannot get events */
-		return -XEN_EINVAL;
+		goto unlock;
 	err = arch_vcpu_initialise(v, op->arg);
 	if (!err)
 		v->initialised = true;
+unlock:
+	spin_unlock(&v->domain->lock);
 	return err;
 }
 

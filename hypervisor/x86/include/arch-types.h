@@ -112,6 +112,7 @@ struct arch_vcpu {
 struct arch_domain {
 	mfn_t p2m_root;
 	uint64_t p2m_generation;  /* from 1; bumped by arch_p2m_flush() */
+	uint32_t nr_flushing;     /* CPUs in arch_p2m_flush(), which look at all vCPUs; atomic */
 	uint64_t tsc_offset;      /* guest TSC - host TSC: the same for all vCPUs */
 	uint8_t callback_vector;  /* HVM_PARAM_CALLBACK_IRQ, type 2; 0: none */
 	struct rangeset *ports;   /* I/O ports that reach the machine */

@@ -46,15 +46,10 @@ int arch_domain_set_callback(struct domain *d, uint64_t via)
 		if (vector < 0x10)
 			return -XEN_EINVAL;
 		d->arch.callback_vector = vector;
-		break;
+		return 0;
 	default:
 		return -XEN_EINVAL;
 	}
-	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-		if (d->vcpu[i] && vcpu_upcall_pending(d->vcpu[i]))
-			arch_vcpu_upcall(d->vcpu[i]);
-	}
-	return 0;
 }
 
 int arch_p2m_init(struct domain *d)
@@ -97,6 +92,7 @@ void arch_p2m_flush(struct domain *d)
 	/* The atomic operations order what the caller changed in the tables before the look at
 	 * in_guest. Pairs with vm_enter() and guest-mem.c: a CPU that is not inside now sees the
 	 * generation, or the bit, and the change before it goes in. */
+	__atomic_fetch_add(&d->arch.nr_flushing, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&d->arch.p2m_generation, 1, __ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
 		if (d->vcpu[i])
@@ -110,4 +106,5 @@ void arch_p2m_flush(struct domain *d)
 		if (c && c != this_cpu() && READ_ONCE(c->current) == v)
 			wait_outside(c, v);
 	}
+	__atomic_fetch_sub(&d->arch.nr_flushing, 1, __ATOMIC_RELEASE);
 }

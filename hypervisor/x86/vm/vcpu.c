@@ -261,6 +261,11 @@ int arch_vcpu_init(struct vcpu *v)
 
 void arch_vcpu_fini(struct vcpu *v)
 {
+	/* Its domain no longer lists v. Pairs with arch_p2m_flush(), which counts itself before it reads
+	 * the list: one of the two sees the other. */
+	smp_mb();
+	while (__atomic_load_n(&v->domain->arch.nr_flushing, __ATOMIC_ACQUIRE))
+		cpu_relax();
 	vlapic_fini(v);
 	vm_ops->vcpu_fini(v);
 	fpu_vcpu_fini(v);
@@ -344,8 +349,6 @@ int arch_vcpu_set_upcall_vector(struct vcpu *v, uint8_t vector)
 	if (vector < 0x10)
 		return -XEN_EINVAL;
 	v->arch.upcall_vector = vector;
-	if (vcpu_upcall_pending(v))
-		arch_vcpu_upcall(v);
 	return 0;
 }
 

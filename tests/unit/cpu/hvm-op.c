@@ -248,6 +248,17 @@ START_TEST(a_new_callback_delivers_what_is_pending)
 }
 END_TEST
 
+START_TEST(the_callback_of_a_domain_that_is_being_destroyed_reaches_nobody)
+{
+	struct vcpu *gone = d->vcpu[1];
+
+	d->vcpu[1] = NULL;
+	ck_assert_int_eq(set_param(service->vcpu[0], 1, HVM_PARAM_CALLBACK_IRQ, 0x02000000000000f3),
+			 0);
+	d->vcpu[1] = gone;
+}
+END_TEST
+
 START_TEST(upcall_vector_is_set_for_any_vcpu_of_the_domain)
 {
 	ck_assert_int_eq(set_vector(1, 0xf3), 0);
@@ -291,6 +302,8 @@ UNIT_MAIN("hvm-op", setup, teardown, fails_with_enosys_for_an_operation_that_doe
 	  fails_when_copy_in_faults, get_param_fails_when_copy_out_faults,
 	  the_callback_reaches_the_machine_and_is_kept,
 	  a_callback_that_cannot_be_is_refused_and_not_kept,
-	  a_new_callback_delivers_what_is_pending, upcall_vector_is_set_for_any_vcpu_of_the_domain,
+	  a_new_callback_delivers_what_is_pending,
+	  the_callback_of_a_domain_that_is_being_destroyed_reaches_nobody,
+	  upcall_vector_is_set_for_any_vcpu_of_the_domain,
 	  a_new_upcall_vector_delivers_what_is_pending, upcall_vector_must_be_0x10_or_higher,
 	  upcall_vector_fails_with_enoent_for_a_vcpu_that_does_not_exist)
