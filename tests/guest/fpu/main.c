@@ -17,10 +17,10 @@ static volatile uint32_t damaged[MAX_CPUS], rounds[MAX_CPUS];
 static void fill(struct fxsave *f, uint32_t vcpu)
 {
 	memset(f, 0, sizeof(*f));
-	f->bytes[0] = 0x7f;                     /* FCW */
+	f->bytes[0] = 0x7f;                       /* FCW */
 	f->bytes[1] = (uint8_t)((vcpu & 3) << 2); /* rounding differs */
-	f->bytes[4] = 0xff;                     /* all x87 registers are in use */
-	f->bytes[24] = 0x80;                    /* MXCSR */
+	f->bytes[4] = 0xff;                       /* all x87 registers are in use */
+	f->bytes[24] = 0x80;                      /* MXCSR */
 	f->bytes[25] = (uint8_t)(0x1f | (vcpu & 3) << 5);
 	for (unsigned int i = 0; i < 8; i++)
 		memset(&f->bytes[32 + 16 * i], (int)(0x40 + 8 * vcpu + i), 10);
