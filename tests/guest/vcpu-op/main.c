@@ -96,6 +96,33 @@ static void check_timers(uint32_t port)
 	      "a period of 1 ns is refused: it would take the machine");
 }
 
+/* The older form of the timer, without a vCPU to name. */
+static void check_set_timer_op(uint32_t port)
+{
+	uint64_t start = clock_ns();
+	uint32_t count = event_count[port];
+
+	check_err(hypercall2(__HYPERVISOR_set_timer_op, start + 5 * MS, 0), 0,
+		  "set_timer_op takes a time");
+	check(WAIT_UNTIL(event_count[port] == count + 1, SOON), "and raises the event");
+	check(clock_ns() >= start + 5 * MS, "not before it");
+	hypercall2(__HYPERVISOR_set_timer_op, clock_ns() + 20 * MS, 0);
+	check_err(hypercall2(__HYPERVISOR_set_timer_op, 0, 0), 0, "time 0 stops it");
+	delay_ns(40 * MS);
+	check_eq(event_count[port], count + 1, "and it is silent");
+}
+
+static void check_vm_assist(void)
+{
+	check_err(hypercall2(__HYPERVISOR_vm_assist, VMASST_CMD_enable,
+			     VMASST_TYPE_runstate_update_flag),
+		  0, "vm_assist lets runstate updates be flagged");
+	check(hypercall2(__HYPERVISOR_vm_assist, VMASST_CMD_enable, 63) < 0,
+	      "a type that does not exist is refused");
+	check(hypercall2(__HYPERVISOR_vm_assist, 99, VMASST_TYPE_runstate_update_flag) < 0,
+	      "so is an unknown command");
+}
+
 static volatile uint64_t counter;
 static volatile bool stop;
 
@@ -145,5 +172,7 @@ void test_main(void)
 	irq_enable();
 	check_runstate();
 	check_timers(port);
+	check_set_timer_op(port);
+	check_vm_assist();
 	check_down_up();
 }
