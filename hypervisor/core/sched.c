@@ -117,7 +117,19 @@ static bool is_saved(const struct vcpu *v)
 
 bool sched_is_running(const struct vcpu *v)
 {
-	return !is_saved(v);
+	return !is_saved(v) || __atomic_load_n(&v->sched.nr_movers, __ATOMIC_ACQUIRE);
+}
+
+/* A vCPU between two queues is in nobody's hands but this CPU's: whoever waits for it to stop, to destroy
+ * it perhaps, waits until it has arrived. Begins under the lock of the CPU that v leaves. */
+static void begin_move(struct vcpu *v)
+{
+	__atomic_fetch_add(&v->sched.nr_movers, 1, __ATOMIC_RELAXED);
+}
+
+static void end_move(struct vcpu *v)
+{
+	__atomic_fetch_sub(&v->sched.nr_movers, 1, __ATOMIC_RELEASE);
 }
 
 /* Idle CPUs ------------------------------------------------------------------------------------ */
@@ -400,12 +412,14 @@ static struct vcpu *steal_from(struct cpu *from, struct cpu *to)
 		dequeue(from, v);
 		from->sched.load -= v->sched.weight;
 		set_adrift(from, v, to);
+		begin_move(v);
 	}
 	spin_unlock(&from->sched.lock);
 	return v;
 }
 
-/* A vCPU that waits for another CPU, now adrift towards c; NULL: none. No lock is held. */
+/* A vCPU that waits for another CPU, now adrift towards c, which ends the move; NULL: none. No lock is
+ * held. */
 static struct vcpu *steal(struct cpu *c)
 {
 	struct cpu *busiest = NULL;
@@ -478,6 +492,7 @@ static void depart(struct cpu *c, const struct departure *leaves)
 		set_adrift(c, v, leaves->to);
 	spin_unlock(&c->sched.lock);
 	sched_wake(v);
+	end_move(v);
 }
 
 /* Running --------------------------------------------------------------------------------------- */
@@ -552,6 +567,8 @@ static struct vcpu *take_from_others(struct cpu *c)
 		enqueue(c, v, arch_now_ns());
 		c->sched.load += v->sched.weight;
 	}
+	if (v)
+		end_move(v);
 	return take_head(c);
 }
 
@@ -618,6 +635,8 @@ void sched_run(struct cpu *c)
 		start(c, next, !goes_on, now_ns);
 	else
 		stop(c);
+	if (leaves.v)
+		begin_move(leaves.v);
 	spin_unlock(&c->sched.lock);
 	if (next != prev)
 		switch_state(prev, next);

@@ -26,10 +26,11 @@ struct sched_vcpu { /* embedded in struct vcpu; the CPU's sched.lock */
 	uint64_t placed_ns;    /* when it came to its CPU */
 	uint64_t scale;        /* 256 / weight as a fixed-point number */
 	uint32_t weight;
-	bool queued;   /* in its CPU's queue */
-	bool running;  /* is its CPU's current, or not saved yet: cleared without the lock */
-	bool floating; /* between two CPUs: vruntime is the distance to min_vruntime */
-	bool yielded;  /* since it was picked */
+	bool queued;        /* in its CPU's queue */
+	bool running;       /* is its CPU's current, or not saved yet: cleared without the lock */
+	bool floating;      /* between two CPUs: vruntime is the distance to min_vruntime */
+	bool yielded;       /* since it was picked */
+	uint32_t nr_movers; /* CPUs that take it elsewhere and are not done with it; atomic */
 	bitmap_word_t affinity[BITMAP_WORDS(MAX_CPUS)];
 };
 
@@ -47,7 +48,7 @@ void sched_wait_stopped(struct vcpu *v);
 /* The current vCPU steps behind its equals. */
 void sched_give_way(struct vcpu *v);
 
-/* Some CPU runs v, or has not saved its state yet. */
+/* Some CPU runs v, has not saved its state yet, or is moving it. */
 bool sched_is_running(const struct vcpu *v);
 
 /* Picks who runs next on this CPU and loads it (arch_vcpu_switch); c->current is NULL for idle. */

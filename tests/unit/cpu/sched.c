@@ -527,6 +527,31 @@ START_TEST(a_vcpu_that_moves_runs_nowhere_before_it_is_saved)
 }
 END_TEST
 
+static unsigned nr_arrivals;
+
+/* CPU 1 is told of vCPU 0, by a CPU that has not let go of it. */
+static void note_arrival(struct cpu *c)
+{
+	if (c != cpus[1] || !vcpu(0)->sched.queued)
+		return;
+	nr_arrivals++;
+	ck_assert(sched_is_running(vcpu(0)));
+}
+
+START_TEST(who_waits_for_a_vcpu_to_stop_waits_until_it_has_moved)
+{
+	crowd(1);
+	pin(vcpu(0), 2);
+	fake_on_kick = note_arrival;
+	nr_arrivals = 0;
+	machine_settle();
+	ck_assert_uint_eq(nr_arrivals, 1);
+	vcpu_block(vcpu(0), VCPU_DOWN);
+	machine_settle();
+	ck_assert(!sched_is_running(vcpu(0)));
+}
+END_TEST
+
 START_TEST(a_clock_that_was_read_before_the_turn_began_charges_nothing)
 {
 	crowd(1);
@@ -571,5 +596,6 @@ UNIT_MAIN("sched", setup, teardown, a_newcomer_starts_with_the_clock_of_the_queu
 	  load_follows_the_weights, what_was_run_with_a_small_weight_is_no_burden_after_it_grew,
 	  run_states_add_up_to_the_time_that_passed,
 	  a_vcpu_that_moves_runs_nowhere_before_it_is_saved,
+	  who_waits_for_a_vcpu_to_stop_waits_until_it_has_moved,
 	  a_clock_that_was_read_before_the_turn_began_charges_nothing,
 	  a_vcpu_that_is_destroyed_must_not_wait_for_a_cpu)
