@@ -373,13 +373,22 @@ static void set(uint16_t segment, uint16_t bdf, unsigned index, const struct irq
 		set_index(s, interrupt_id(s, bdf), index, make_entry(irq));
 }
 
+/* NULL where firmware names an id that no IOMMU translates. */
+static struct segment *segment_of(const struct ivrs_ioapic *a)
+{
+	struct segment *s = find_segment(a->segment);
+
+	return s && a->bdf < s->nr_devices ? s : NULL;
+}
+
 static bool set_pin(uint8_t ioapic_id, unsigned pin, const struct irq *irq)
 {
 	for (unsigned i = 0; i < ivrs.nr_ioapics; i++) {
 		const struct ivrs_ioapic *a = &ivrs.ioapic[i];
+		struct segment *s = segment_of(a);
 
-		if (a->id == ioapic_id) {
-			set_index(find_segment(a->segment), a->bdf, pin, make_entry(irq));
+		if (a->id == ioapic_id && s) {
+			set_index(s, a->bdf, pin, make_entry(irq));
 			return true;
 		}
 	}
@@ -389,11 +398,11 @@ static bool set_pin(uint8_t ioapic_id, unsigned pin, const struct irq *irq)
 static const struct irq_remap_ops amd_remap = { prepare, set, set_pin };
 
 /* The serial line's interrupt was set up before: it keeps working, its vector being its index. */
-static void keep_serial_interrupt(const struct ivrs_ioapic *a)
+static void keep_serial_interrupt(struct segment *s, const struct ivrs_ioapic *a)
 {
 	const struct irq serial = { .vector = VECTOR_SERIAL };
 
-	set_index(find_segment(a->segment), a->bdf, VECTOR_SERIAL, make_entry(&serial));
+	set_index(s, a->bdf, VECTOR_SERIAL, make_entry(&serial));
 }
 
 static bool can_remap(void)
@@ -405,14 +414,15 @@ static bool can_remap(void)
 		bool found = false;
 
 		for (unsigned j = 0; j < ivrs.nr_ioapics; j++)
-			found |= ivrs.ioapic[j].id == ioapic_info(i)->id;
+			found |= ivrs.ioapic[j].id == ioapic_info(i)->id &&
+				 segment_of(&ivrs.ioapic[j]);
 		if (!found)
 			return false;
 	}
 	return true;
 }
 
-/* The IOMMUs run. */
+/* Before the IOMMUs run: they keep what they have read of a device's entry. */
 static void start_remapping(void)
 {
 	if (!iommu_intremap)
@@ -428,11 +438,14 @@ static void start_remapping(void)
 			segments[i].device[bdf].q[2] = DTE2_INTERRUPTS;
 	for (unsigned i = 0; i < ivrs.nr_ioapics; i++) {
 		const struct ivrs_ioapic *a = &ivrs.ioapic[i];
+		struct segment *s = segment_of(a);
 		unsigned first;
 
+		if (!s)
+			continue;
 		if (prepare(a->segment, a->bdf, IOAPIC_INDEXES, &first))
 			boot_fail("no memory for the IOMMU's interrupt tables");
-		keep_serial_interrupt(a);
+		keep_serial_interrupt(s, a);
 	}
 	irq_remap = &amd_remap;
 }
@@ -600,8 +613,10 @@ bool amd_iommu_init(void)
 		return false;
 	irq_set_handler(VECTOR_IOMMU, event_interrupt);
 	for (unsigned i = 0; i < ivrs.nr_iommus; i++)
-		start_one(&ivrs.iommu[i]);
+		(void)make_segment(ivrs.iommu[i].segment);
 	start_remapping();
+	for (unsigned i = 0; i < ivrs.nr_iommus; i++)
+		start_one(&ivrs.iommu[i]);
 	iommu_ops = &amd_ops;
 	log_info("IOMMU: AMD-Vi, %u, interrupts %s\n", nr_iommus,
 		 irq_remap ? "remapped" : "not remapped");
