@@ -80,6 +80,11 @@ static void timer_expired(struct timer *t)
 	uint32_t lvt;
 
 	spin_lock(&a->timer.lock);
+	/* Stopped or started again while we were on our way, on another CPU. */
+	if (t->queued || !(a->timer.period_ns || a->timer.tsc_deadline)) {
+		spin_unlock(&a->timer.lock);
+		return;
+	}
 	lvt = READ_ONCE(a->lvt[LVT_TIMER]);
 	if ((lvt & LVT_TIMER_MODE) == LVT_TIMER_PERIODIC && a->timer.period_ns) {
 		uint64_t min_ns = is_taken(a, lvt) ? MIN_PERIOD_NS : MIN_PERIOD_ALONE_NS;
