@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hypercalls with arguments out of a bag of plausible and absurd values, as many as fit into some seconds.
- * They may all fail; the machine must go on, and the guest must find itself unharmed where it did not ask
- * for harm. "seed=N" on the command line repeats a run; the seed is printed.
+ * Hypercalls with arguments out of a bag of plausible and absurd values, on all vCPUs at once. They may
+ * all fail; the machine must go on, and the guest must find itself unharmed where it did not ask for harm.
+ * "seed=N" on the command line repeats what each vCPU asks for; the seed is printed.
  */
 #include "guest/guest.h"
 
@@ -10,20 +10,23 @@ const char test_title[] = "no sequence of odd hypercalls stops the machine";
 
 #define SCRATCH_PAGES 16u
 #define ROUNDS        60000u
+#define MARGIN_PAGES  4u /* for results that begin at the end of scratch */
 #define NO_POINTER    (TEST_VA + 0x1000000)
 
 extern const uint8_t _image_start[], _image_end[];
 
-static uint8_t *scratch;
-static uint64_t state;
+static uint8_t *scratch; /* SCRATCH_PAGES of each vCPU */
+static uint64_t states[MAX_CPUS];
 
 /* xorshift64* */
 static uint64_t next(void)
 {
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return state * 0x2545f4914f6cdd1d;
+	uint64_t *state = &states[this_cpu()->vcpu_id];
+
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 0x2545f4914f6cdd1d;
 }
 
 static uint64_t below(uint64_t limit)
@@ -31,9 +34,14 @@ static uint64_t below(uint64_t limit)
 	return next() % limit;
 }
 
+static uint64_t own_scratch(void)
+{
+	return (uintptr_t)scratch + this_cpu()->vcpu_id * SCRATCH_PAGES * PAGE_SIZE;
+}
+
 static uint64_t scratch_address(void)
 {
-	return (uintptr_t)scratch + below(SCRATCH_PAGES * PAGE_SIZE);
+	return own_scratch() + below(SCRATCH_PAGES * PAGE_SIZE);
 }
 
 /* A word of a structure: mostly something that could be meant. */
@@ -68,7 +76,7 @@ static bool is_own(uint64_t address)
 		address + PAGE_SIZE > (uintptr_t)_image_start && address < (uintptr_t)_image_end;
 
 	return in_image && (address < (uintptr_t)scratch ||
-			    address >= (uintptr_t)scratch + SCRATCH_PAGES * PAGE_SIZE);
+			    address >= (uintptr_t)scratch + nr_cpus * SCRATCH_PAGES * PAGE_SIZE);
 }
 
 static uint64_t odd_word(void)
@@ -100,9 +108,9 @@ static uint64_t odd_pointer(void)
 static void fill(uint64_t at)
 {
 	uint8_t *to = (uint8_t *)at;
-	uint64_t end = (uintptr_t)scratch + SCRATCH_PAGES * PAGE_SIZE;
+	uint64_t end = own_scratch() + SCRATCH_PAGES * PAGE_SIZE;
 
-	if (at < (uintptr_t)scratch || at + 64 > end)
+	if (at < own_scratch() || at + 64 > end)
 		return;
 	for (unsigned int i = 0; i < 64;) {
 		uint64_t word = odd_word();
@@ -114,7 +122,7 @@ static void fill(uint64_t at)
 }
 
 /* Left out is what does as told and ends the run: to stop, to wait, to print, to start other code. */
-static bool is_left_out(uint64_t nr, uint64_t cmd)
+static bool is_left_out(uint64_t nr, uint32_t cmd)
 {
 	switch (nr) {
 	case __HYPERVISOR_console_io:
@@ -142,7 +150,7 @@ static void one_call(void)
 	uint64_t cmd = below(16) ? below(30) : odd_word();
 	uint64_t second = odd_pointer(), third = below(2) ? below(5) : odd_pointer();
 
-	if (is_left_out(nr, cmd))
+	if (is_left_out(nr, (uint32_t)cmd))
 		return;
 	fill(second);
 	fill(third);
@@ -151,7 +159,7 @@ static void one_call(void)
 		third = below(8);
 	/* Not 2^order pages at a time: those would be the image's. */
 	if (nr == __HYPERVISOR_memory_op && cmd <= XENMEM_populate_physmap) {
-		second = (uintptr_t)scratch + below(SCRATCH_PAGES) * PAGE_SIZE;
+		second = own_scratch() + below(SCRATCH_PAGES) * PAGE_SIZE;
 		fill(second);
 		((struct xen_memory_reservation *)second)->extent_order = 0;
 	}
@@ -178,21 +186,40 @@ static uint64_t choose_seed(void)
 	return seed | 1;
 }
 
-void test_main(void)
-{
-	uint64_t sum = 0;
-	uint8_t *kept = page_alloc();
+static volatile bool all_run; /* before, one could meet an NMI without a handler */
 
-	memset(kept, 0x5a, PAGE_SIZE);
-	scratch = pages_alloc(SCRATCH_PAGES);
-	map_page(TEST_VA, (uintptr_t)scratch | PTE_P | PTE_W);
-	irq_set_handler(TRAP_NMI, ignore);
-	state = choose_seed();
-	note("seed=%lu", state);
+static void storm(void *arg)
+{
+	(void)arg;
+	while (!all_run)
+		pause();
 	for (unsigned int i = 0; i < ROUNDS; i++)
 		one_call();
+}
+
+void test_main(void)
+{
+	uint64_t sum = 0, seed = choose_seed();
+	uint8_t *kept = page_alloc();
+
+	event_init(EVENT_CALLBACK_VECTOR); /* for the clock */
+	memset(kept, 0x5a, PAGE_SIZE);
+	scratch = pages_alloc(SCRATCH_PAGES * nr_cpus + MARGIN_PAGES);
+	map_page(TEST_VA, (uintptr_t)scratch | PTE_P | PTE_W);
+	irq_set_handler(TRAP_NMI, ignore);
+	note("seed=%lu", seed);
+	for (unsigned int i = 0; i < nr_cpus; i++)
+		states[i] = seed + 2 * i * 0x9e3779b97f4a7c15;
+	for (unsigned int i = 1; i < nr_cpus; i++)
+		cpu_start(i, storm, NULL);
+	all_run = true;
+	storm(NULL);
+	for (unsigned int i = 1; i < nr_cpus; i++) {
+		while (*(volatile bool *)&cpus[i].running)
+			pause();
+	}
 	check_err(xen_version(XENVER_version, NULL), 4 << 16 | 17,
-		  "after %u calls one still answers", ROUNDS);
+		  "after %u calls on each of %u vCPUs one still answers", ROUNDS, nr_cpus);
 	for (unsigned int i = 0; i < PAGE_SIZE; i++)
 		sum += kept[i];
 	check_eq(sum, 0x5a * PAGE_SIZE, "a page that no call named is untouched");
