@@ -19,6 +19,7 @@
 #include "lodge/log.h"
 #include "x86/irq.h"
 #include "x86/paging.h"
+#include "x86/vm/service-vm.h"
 #include "x86/vm/vlapic.h"
 #include "x86/vm/vm.h"
 
@@ -457,6 +458,9 @@ int msix_table_moved(struct vpci_device *dev, uint64_t address)
 	x->trapped = 0;
 	x->pages = NULL;
 	if (!address || !msix_table_pages(dev, x->bar, address, &start, &end))
+		return 0;
+	/* We access these pages for the guest: they must be none that it cannot have. */
+	if (!service_vm_may_be_device(start, end - start))
 		return 0;
 	x->in_page = (address + x->offset) % PAGE_SIZE;
 	x->pages = map_mmio(MPA(start), end - start);

@@ -321,10 +321,12 @@ void service_vm_clear(struct domain *d, uint64_t gpa, uint64_t bytes)
 
 /* Devices. */
 
-static bool may_be_device(uint64_t start, uint64_t bytes)
+bool service_vm_may_be_device(uint64_t start, uint64_t bytes)
 {
-	return !is_host_ram(start, bytes) && !private_mmio_overlaps(MPA(start), bytes) &&
-	       start + bytes <= BIT64(host_cpu.phys_bits);
+	uint64_t end = BIT64(host_cpu.phys_bits);
+
+	return start < end && bytes <= end - start && !is_host_ram(start, bytes) &&
+	       !private_mmio_overlaps(MPA(start), bytes);
 }
 
 static int map_block(struct domain *d, uint64_t frame, unsigned order)
@@ -334,7 +336,7 @@ static int map_block(struct domain *d, uint64_t frame, unsigned order)
 			       .order = (uint8_t)order,
 			       .access = P2M_WRITE | P2M_EXEC | P2M_DMA };
 
-	if (!may_be_device(frame << PAGE_SHIFT, PAGE_SIZE << order))
+	if (!service_vm_may_be_device(frame << PAGE_SHIFT, PAGE_SIZE << order))
 		return -XEN_EPERM;
 	return p2m_map(d, GFN(frame), &e);
 }

@@ -14,6 +14,10 @@ struct domain;
 /* Sets `service_vm` and starts it. Boot CPU, once. */
 void service_vm_create(void);
 
+/* Whether [start, start + bytes) may be a device of the service VM's: neither RAM, whoever has it, nor
+ * private to the hypervisor, nor beyond what a CPU can address. Where devices are is said by registers
+ * that it writes. */
+must_check bool service_vm_may_be_device(uint64_t start, uint64_t bytes);
 /* The service VM touched an address where nothing is mapped. True when a device may be there: it is
  * mapped now, one to one, and the access is to be tried again. */
 must_check bool service_vm_map_device(struct domain *d, gpa_t gpa);
