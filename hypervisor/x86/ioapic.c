@@ -9,6 +9,8 @@
 #define REG_RTE     0x10u
 #define MAX_PINS    240u
 
+#define READ_ONLY_BITS ((uint32_t)IOAPIC_RTE_REMOTE_IRR | 1u << 12) /* and delivery status */
+
 #define VERSION_WITH_EOI 0x20u
 
 unsigned nr_ioapics;
@@ -73,15 +75,24 @@ uint64_t ioapic_read_rte(uint32_t gsi)
 	return rte;
 }
 
-/* Lock held. Masks first when the upper half changes under an unmasked entry. */
+/* Lock held. An edge that comes while its entry is masked is lost, so an entry is masked only where
+ * vector, mode and destination could be seen half-changed: not when one half stays what it is. */
 static void write_rte(struct ioapic *io, uint32_t gsi, uint64_t rte)
 {
 	uint32_t index = rte_index(io, gsi);
+	uint32_t low = (uint32_t)rte, high = (uint32_t)(rte >> 32);
+	uint32_t old_low = read_register(io, index) & ~READ_ONLY_BITS;
 
-	write_register(io, index, (uint32_t)(rte | IOAPIC_RTE_MASKED));
-	write_register(io, index + 1, (uint32_t)(rte >> 32));
-	if (!(rte & IOAPIC_RTE_MASKED))
-		write_register(io, index, (uint32_t)rte);
+	if (read_register(io, index + 1) == high) {
+		if (old_low != low)
+			write_register(io, index, low);
+		return;
+	}
+	if (old_low != low && !(old_low & IOAPIC_RTE_MASKED))
+		write_register(io, index, old_low | (uint32_t)IOAPIC_RTE_MASKED);
+	write_register(io, index + 1, high);
+	if (old_low != low)
+		write_register(io, index, low);
 }
 
 void ioapic_write_rte(uint32_t gsi, uint64_t rte)
