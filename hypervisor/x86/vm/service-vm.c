@@ -273,14 +273,10 @@ static struct domain *create_domain(uint64_t max_bytes)
 	struct domain *d;
 	int err = domain_create(0, &cfg, &d);
 
-	for (uint32_t i = 0; !err && i < cfg.nr_vcpus; i++) {
-		if (!d->vcpu[i])
-			err = vcpu_create(d, i);
-		if (!err)
-			vlapic_init(d->vcpu[i], service_vm_apic_id(i));
-	}
 	if (err)
 		boot_fail("the service VM cannot be created: error %d", err);
+	for (uint32_t i = 0; i < cfg.nr_vcpus; i++)
+		vlapic_init(d->vcpu[i], service_vm_apic_id(i));
 	return d;
 }
 
@@ -392,7 +388,6 @@ void service_vm_create(void)
 	available = available > KEEP_MIN ? available - KEEP_MIN : 0;
 	bytes = choose_memory(available);
 	d = create_domain(MAX(bytes, size_or(&opt_mem_max, available, 0)));
-	service_vm = d;
 	service_vm_plan_memory(d, bytes, &map, &acpi_at);
 	service_vm_populate(d, &map);
 	load_kernel(d, &image, &placement);
