@@ -20,6 +20,7 @@
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
 #include <xen/io/console.h>
+#include <xen/io/xs_wire.h>
 #include <xen/memory.h>
 #include <xen/physdev.h>
 #include <xen/platform.h>

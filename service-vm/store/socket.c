@@ -1,0 +1,105 @@
+/* UNIX sockets: see socket.h. */
+#include "socket.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "conn.h"
+#include "log.h"
+
+int socket_listen(const char *path, unsigned int mode)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, err;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	if (!bind(fd, (struct sockaddr *)&address, sizeof(address)) && !chmod(path, mode) &&
+	    !listen(fd, 64))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int sock_receive(struct conn *conn, char *buffer, size_t max)
+{
+	ssize_t n = recv(conn->fd, buffer, max, MSG_DONTWAIT);
+
+	if (n > 0)
+		return (int)n;
+	return n && (errno == EAGAIN || errno == EINTR) ? 0 : -ECONNRESET;
+}
+
+static int sock_send(struct conn *conn, const char *data, size_t len)
+{
+	ssize_t n = send(conn->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n >= 0)
+		return (int)n;
+	return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
+}
+
+static void sock_nothing(struct conn *conn)
+{
+	(void)conn;
+}
+
+static bool sock_is_stuck(struct conn *conn)
+{
+	(void)conn;
+	return false;
+}
+
+static void sock_close(struct conn *conn, int reason)
+{
+	if (reason || conn->fd < 0)
+		return;
+	close(conn->fd);
+	conn->fd = -1;
+	conn->store->nr_sockets--;
+}
+
+static const struct transport socket_transport = {
+	.receive = sock_receive,
+	.consume = sock_nothing,
+	.is_stuck = sock_is_stuck,
+	.send = sock_send,
+	.flush = sock_nothing,
+	.close = sock_close,
+};
+
+int socket_serve(struct store *s, int fd, bool is_read_only)
+{
+	struct conn *conn = conn_create(s, &socket_transport, NULL);
+
+	if (!conn) {
+		close(fd);
+		return -ENOMEM;
+	}
+	conn->fd = fd;
+	conn->is_read_only = is_read_only;
+	s->nr_sockets++;
+	return 0;
+}
+
+void socket_accept(struct store *s, int fd, bool is_read_only)
+{
+	while (s->nr_sockets < MAX_SOCKETS) {
+		int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (client < 0)
+			return;
+		if (socket_serve(s, client, is_read_only))
+			log_line("no memory for another client");
+	}
+}

@@ -1,0 +1,191 @@
+/* Domains, their limits and their rings: see store.h. */
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "conn.h"
+#include "journal.h"
+#include "log.h"
+#include "op.h"
+#include "platform.h"
+#include "ring.h"
+
+#define LOG_AGAIN_S 60
+
+const char *const quota_names[QUOTA_NR] = {
+	[QUOTA_NODES] = "nodes",
+	[QUOTA_WATCHES] = "watches",
+	[QUOTA_TRANSACTIONS] = "transactions",
+	[QUOTA_OUTSTANDING] = "outstanding",
+	[QUOTA_NODE_SIZE] = "node-size",
+	[QUOTA_PATH_LENGTH] = "path-length",
+	[QUOTA_PERMS] = "permissions",
+	[QUOTA_ACCESSES] = "accesses",
+	[QUOTA_MEMORY] = "memory",
+};
+
+static const uint32_t default_quota[QUOTA_NR] = {
+	[QUOTA_NODES] = 1000,     [QUOTA_WATCHES] = 128,    [QUOTA_TRANSACTIONS] = 10,
+	[QUOTA_OUTSTANDING] = 20, [QUOTA_NODE_SIZE] = 2048, [QUOTA_PATH_LENGTH] = 1024,
+	[QUOTA_PERMS] = 5,        [QUOTA_ACCESSES] = 1024,  [QUOTA_MEMORY] = 1 << 20,
+};
+
+static const struct perm nobody = { 0, 0 }; /* domain 0 only */
+static const char *const event_names[] = { "@introduceDomain", "@releaseDomain" };
+
+struct store *store_create(struct platform *platform)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	struct content *c = content_create(1, &nobody, 1, NULL, 0);
+
+	if (!s || !c) {
+		content_put(c);
+		free(s);
+		return NULL;
+	}
+	s->gen = 1;
+	s->platform = platform;
+	memcpy(s->quota, default_quota, sizeof(s->quota));
+	list_init(&s->conns);
+	list_init(&s->ready);
+	for (size_t i = 0; i < ARRAY_SIZE(s->special); i++)
+		s->special[i] = content_get(c);
+	s->root = tree_create(c);
+	content_put(c);
+	if (s->root && store_domain(s, 0)) {
+		s->domains[0]->nr_nodes = 1;
+		return s;
+	}
+	store_destroy(s);
+	return NULL;
+}
+
+void store_destroy(struct store *s)
+{
+	struct conn *conn;
+
+	list_for_each_entry_safe(conn, &s->conns, node)
+		conn_destroy(conn);
+	watch_index_fini(&s->watches);
+	for (size_t i = 0; i < ARRAY_SIZE(s->special); i++)
+		content_put(s->special[i]);
+	for (size_t i = 0; i < NR_DOMIDS; i++)
+		free(s->domains[i]);
+	node_put(s->root);
+	free(s);
+}
+
+struct domain *store_domain(struct store *s, uint32_t domid)
+{
+	struct domain *d;
+
+	if (domid >= NR_DOMIDS)
+		return NULL;
+	d = s->domains[domid];
+	if (d)
+		return d;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return NULL;
+	d->id = (uint16_t)domid;
+	d->target = DOMID_NONE;
+	s->domains[domid] = d;
+	return d;
+}
+
+uint32_t quota_of(const struct store *s, const struct domain *d, enum quota q)
+{
+	return d->quota[q] ? d->quota[q] : s->quota[q];
+}
+
+void quota_log_hit(const struct store *s, struct domain *d, enum quota q)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (d->hit_s[q] && now.tv_sec - d->hit_s[q] < LOG_AGAIN_S)
+		return;
+	d->hit_s[q] = now.tv_sec;
+	log_line("domain %u: quota %s of %u is hit", d->id, quota_names[q], quota_of(s, d, q));
+}
+
+struct content **store_special(struct store *s, const char *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(event_names); i++) {
+		if (!strcmp(path, event_names[i]))
+			return &s->special[i];
+	}
+	return NULL;
+}
+
+void store_fire_domain_event(struct store *s, unsigned int event, uint16_t domid)
+{
+	watch_fire_special(s, event_names[event], domid, s->special[event]);
+}
+
+int store_introduce(struct store *s, struct domain *d, uint64_t gfn, uint32_t port)
+{
+	int err;
+
+	if (d->conn)
+		conn_destroy(d->conn);
+	d->conn = conn_create(s, &ring_transport, d);
+	err = d->conn ? ring_open(d->conn, gfn, port) : -ENOMEM;
+	if (err && d->conn) {
+		log_line("domain %u: its ring at frame %#llx and port %u cannot be opened: %s",
+			 d->id, (unsigned long long)gfn, port, strerror(-err));
+		conn_destroy(d->conn);
+		d->conn = NULL;
+	}
+	d->is_introduced = !err;
+	d->is_shut_down = false;
+	d->gfn = gfn;
+	d->port = port;
+	journal_domain(s->journal, d);
+	if (!err)
+		journal_ring(s->journal, d->conn, d->conn->ring.req_cons, d->conn->ring.rsp_prod);
+	return err;
+}
+
+void store_release(struct store *s, struct domain *d)
+{
+	if (d->conn)
+		conn_destroy(d->conn);
+	d->conn = NULL;
+	d->is_introduced = false;
+	d->is_shut_down = false;
+	d->target = DOMID_NONE;
+	d->first_gen = ++s->gen;
+	d->nr_nodes = 0;
+	memset(d->quota, 0, sizeof(d->quota));
+	memset(d->hit_s, 0, sizeof(d->hit_s));
+	for (uint32_t q = 0; q < QUOTA_NR; q++)
+		journal_quota(s->journal, d->id, q, 0);
+	journal_domain(s->journal, d);
+}
+
+void store_domains_changed(struct store *s)
+{
+	for (uint32_t i = 1; i < NR_DOMIDS; i++) {
+		struct domain *d = s->domains[i];
+		enum domain_state state;
+
+		if (!d || !d->is_introduced)
+			continue;
+		state = platform_domain_state(s->platform, d->id);
+		if (state == DOMAIN_RUNS || (state == DOMAIN_SHUT_DOWN && d->is_shut_down))
+			continue;
+		if (state == DOMAIN_GONE) {
+			store_release(s, d);
+		} else {
+			d->is_shut_down = true;
+			journal_domain(s->journal, d);
+		}
+		store_fire_domain_event(s, EVENT_RELEASE, d->id);
+	}
+	journal_commit(s->journal);
+}
