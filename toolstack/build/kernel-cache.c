@@ -291,10 +291,18 @@ static void keep_within_limit(const struct lookup *l)
 
 static int open_folder(struct lookup *l)
 {
+	struct stat st;
+
 	if (mkdir(l->cache->folder, 0700) && errno != EEXIST)
 		return problem_errno(l, "cannot be made");
 	l->folder_fd = open(l->cache->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return l->folder_fd < 0 ? problem_errno(l, "cannot be opened") : 0;
+	if (l->folder_fd < 0 || fstat(l->folder_fd, &st))
+		return problem_errno(l, "cannot be opened");
+	if (st.st_uid != geteuid() || st.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(l->problem, -EPERM,
+			       "%s: others may write there, so kernels are not taken from it",
+			       l->cache->folder);
+	return 0;
 }
 
 /* Waits for others that unpack. The descriptor holds the lock until it is closed. */
@@ -345,11 +353,14 @@ int kernel_cache_unpack(const struct kernel_cache *cache, const struct source *p
 	int ret;
 
 	ret_problem->text[0] = '\0';
-	if (!cache->folder || open_folder(&l))
-		return payload_unpack(payload, unpacked_bytes, ret_kernel, err);
-	ret = name_entry(&l, err);
-	if (!ret && !find_entry(&l, ret_kernel))
-		ret = unpack_and_keep(&l, ret_kernel, err);
-	close(l.folder_fd);
+	if (!cache->folder || open_folder(&l)) {
+		ret = payload_unpack(payload, unpacked_bytes, ret_kernel, err);
+	} else {
+		ret = name_entry(&l, err);
+		if (!ret && !find_entry(&l, ret_kernel))
+			ret = unpack_and_keep(&l, ret_kernel, err);
+	}
+	if (l.folder_fd >= 0)
+		close(l.folder_fd);
 	return ret;
 }

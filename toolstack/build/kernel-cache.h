@@ -13,7 +13,8 @@
 #include "build/source.h"
 
 struct kernel_cache {
-	const char *folder; /* made when it is missing; NULL: keep nothing */
+	const char *
+		folder; /* made when it is missing; only its owner may write there; NULL: keep nothing */
 	uint64_t max_bytes; /* on disk. Those that were not used for longest go first */
 };
 

@@ -236,7 +236,7 @@ static int reserve(struct planner *p, uint64_t bytes, const char *what, uint64_t
 	low_room = gap_end - MIN(p->gap_free, gap_end);
 	if (size > high_room && size > low_room)
 		return err_set(p->err, -E2BIG,
-			       "%s of %" PRIu64 " KiB does not fit: beside the kernel %s, %" PRIu64
+			       "%s: %" PRIu64 " KiB do not fit: beside the kernel %s, %" PRIu64
 			       " KiB of the guest's memory are free in one piece",
 			       what, size >> 10, p->d->kernel, MAX(high_room, low_room) >> 10);
 	if (size <= high_room) {
@@ -261,7 +261,8 @@ static uint64_t initrd_bytes(const struct build_plan *plan)
 static int place_initrds(struct planner *p, struct hvm_modlist_entry *ret_module)
 {
 	uint64_t at, total = initrd_bytes(p->plan);
-	int ret = reserve(p, total, "an initrd", &ret_module->paddr);
+	int ret = reserve(p, total, p->plan->nr_initrds == 1 ? p->d->initrd[0] : "initrds",
+			  &ret_module->paddr);
 
 	at = ret_module->paddr;
 	for (unsigned i = 0; !ret && i < p->plan->nr_initrds; i++) {
