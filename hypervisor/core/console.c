@@ -37,6 +37,7 @@ static struct spinlock console_lock = SPINLOCK(LOCK_RANK_CONSOLE);
 static struct {
 	char text[RING_BYTES];
 	uint64_t end;      /* bytes ever written */
+	uint64_t cleared;  /* of those, never to be read again */
 	bool line_is_open; /* the last of them was no newline */
 } ring;
 
@@ -70,13 +71,22 @@ size_t console_read_ring(uint64_t *pos, char *buf, size_t bytes)
 	size_t n = 0;
 
 	spin_lock(&console_lock);
-	if (*pos > ring.end ||
-	    ring.end - *pos > RING_BYTES) /* overwritten meanwhile, or nonsense */
-		*pos = ring.end > RING_BYTES ? ring.end - RING_BYTES : 0;
+	if (*pos > ring.end) /* nonsense */
+		*pos = 0;
+	*pos = MAX(*pos, ring.cleared);
+	if (ring.end - *pos > RING_BYTES) /* overwritten meanwhile */
+		*pos = ring.end - RING_BYTES;
 	while (n < bytes && *pos < ring.end)
 		buf[n++] = ring.text[(*pos)++ & (RING_BYTES - 1)];
 	spin_unlock(&console_lock);
 	return n;
+}
+
+void console_clear_ring(uint64_t pos)
+{
+	spin_lock(&console_lock);
+	ring.cleared = MAX(ring.cleared, MIN(pos, ring.end));
+	spin_unlock(&console_lock);
 }
 
 void console_force_unlock(void)

@@ -19,6 +19,7 @@ struct domain *service_vm;
 
 static struct spinlock table_lock = SPINLOCK(LOCK_RANK_DOMAIN_LIST);
 static struct domain *table[MAX_DOMAINS];
+static uint64_t latest_change, change_of[MAX_DOMAINS]; /* table_lock */
 
 /* Table and counts ---------------------------------------------------------------------------------- */
 
@@ -54,6 +55,58 @@ struct domain *domain_of_page(domid_t owner)
 	return READ_ONCE(table[owner]);
 }
 
+/* table_lock is held. */
+static void number_change(domid_t id)
+{
+	change_of[id] = ++latest_change;
+}
+
+void domain_changed(struct domain *d)
+{
+	spin_lock(&table_lock);
+	number_change(d->id);
+	spin_unlock(&table_lock);
+	if (service_vm)
+		evtchn_send_global_virq(service_vm, VIRQ_DOM_EXC);
+}
+
+uint64_t domain_latest_change(void)
+{
+	uint64_t change;
+
+	spin_lock(&table_lock);
+	change = latest_change;
+	spin_unlock(&table_lock);
+	return change;
+}
+
+uint64_t domain_change_of(domid_t id)
+{
+	return READ_ONCE(change_of[id]);
+}
+
+int domain_control_begin(struct domain *d)
+{
+	int err = 0;
+
+	spin_lock(&d->lock);
+	if (d->dying)
+		err = -XEN_ESRCH;
+	else if (d->control_busy)
+		err = -XEN_EAGAIN;
+	else
+		d->control_busy = true;
+	spin_unlock(&d->lock);
+	return err;
+}
+
+void domain_control_end(struct domain *d)
+{
+	spin_lock(&d->lock);
+	d->control_busy = false;
+	spin_unlock(&d->lock);
+}
+
 int domain_get_peer(struct vcpu *caller, domid_t id, struct domain **ret_d)
 {
 	struct domain *d = caller->domain;
@@ -78,7 +131,11 @@ int domain_get(struct vcpu *caller, domid_t id, struct domain **ret_d)
 /* Takes only locks that rank late, because the last count may go while others are held. */
 static void domain_free(struct domain *d)
 {
+	uint64_t missing;
+
 	BUG_ON(d->nr_pages);
+	(void)!page_set_claim(d, 0,
+			      &missing); /* an allocation that failed may have given it back */
 	gnttab_fini(d);
 	if (d->shared_info)
 		page_put(ptr_to_mfn(d->shared_info));
@@ -99,8 +156,10 @@ void domain_put(struct domain *d)
 			return;
 	spin_lock(&table_lock);
 	last = !__atomic_sub_fetch(&d->refcount, 1, __ATOMIC_ACQ_REL);
-	if (last && table[d->id] == d)
+	if (last && table[d->id] == d) {
 		WRITE_ONCE(table[d->id], NULL);
+		number_change(d->id);
+	}
 	spin_unlock(&table_lock);
 	if (last)
 		domain_free(d);
@@ -299,8 +358,8 @@ void domain_shutdown(struct domain *d, uint8_t reason)
 		if (d->vcpu[i])
 			vcpu_block(d->vcpu[i], VCPU_DEAD);
 	spin_unlock(&d->lock);
-	if (first && service_vm)
-		evtchn_send_global_virq(service_vm, VIRQ_DOM_EXC);
+	if (first)
+		domain_changed(d);
 }
 
 void domain_crash(struct domain *d, const char *fmt, ...)
@@ -352,6 +411,13 @@ static int destroy_vcpus(struct domain *d)
 	return 0;
 }
 
+static int release_claim(struct domain *d)
+{
+	uint64_t missing;
+
+	return page_set_claim(d, 0, &missing);
+}
+
 static int finish_arch(struct domain *d)
 {
 	arch_domain_fini(d);
@@ -369,13 +435,15 @@ static int audit(struct domain *d)
 		if (nr_owned)
 			log_info("dom%u: %" PRIu64 " pages are still in use by others\n", d->id,
 				 nr_owned);
+		else
+			log_debug("dom%u: all its pages are free again\n", d->id);
 	}
 	return 0;
 }
 
 static step_fn *const teardown_steps[] = {
-	stop_vcpus,   evtchn_teardown, gnttab_teardown, destroy_vcpus,
-	p2m_teardown, finish_arch,     audit,
+	stop_vcpus,    release_claim, evtchn_teardown, gnttab_teardown,
+	destroy_vcpus, p2m_teardown,  finish_arch,     audit,
 };
 
 /* From where it stopped. Only one CPU at a time. */
@@ -398,8 +466,8 @@ static bool start_teardown(struct domain *d)
 
 	spin_lock(&d->lock);
 	WRITE_ONCE(d->dying, true);
-	started = !d->teardown_busy;
-	d->teardown_busy = true;
+	started = !d->control_busy;
+	d->control_busy = true;
 	spin_unlock(&d->lock);
 	return started;
 }
@@ -415,13 +483,10 @@ int domain_destroy(struct domain *d)
 		return -XEN_EAGAIN;
 	was_done = d->teardown_step == ARRAY_SIZE(teardown_steps);
 	err = tear_down(d);
-	spin_lock(&d->lock);
-	d->teardown_busy = false;
-	spin_unlock(&d->lock);
+	domain_control_end(d);
 	if (err || was_done)
 		return err;
 	domain_put(d); /* the count that the domain had by existing */
-	if (service_vm)
-		evtchn_send_global_virq(service_vm, VIRQ_DOM_EXC);
+	domain_changed(d);
 	return 0;
 }

@@ -103,6 +103,32 @@ static struct active_grant *find_active(struct grant_table *t, grant_ref_t ref)
 	return &t->active[ref / ENTRIES_PER_FRAME][ref % ENTRIES_PER_FRAME];
 }
 
+int gnttab_seed(struct domain *d, grant_ref_t ref, domid_t peer, gfn_t gfn)
+{
+	struct grant_table *t = &d->grant;
+	struct grant_entry_v1 *e;
+	int err = 0;
+
+	if (gfn.n > UINT32_MAX)
+		return -XEN_EINVAL;
+	spin_lock(&t->lock);
+	if (ref >= t->nr_frames * ENTRIES_PER_FRAME) {
+		err = -XEN_EINVAL;
+	} else {
+		e = find_entry(t, (grant_ref_t)index_clamp(ref, t->nr_frames * ENTRIES_PER_FRAME));
+		if (READ_ONCE(e->flags)) {
+			err = -XEN_EBUSY;
+		} else {
+			e->domid = peer;
+			e->frame = (uint32_t)gfn.n;
+			smp_wmb(); /* what it permits, before that it does: the guest may run */
+			WRITE_ONCE(e->flags, GTF_permit_access);
+		}
+	}
+	spin_unlock(&t->lock);
+	return err;
+}
+
 /* flags and domid are one 32-bit word, so that the granter cannot change one between our look at the
  * other and the setting of the busy bits. */
 static uint32_t *entry_word(struct grant_entry_v1 *e)

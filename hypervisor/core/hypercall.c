@@ -5,6 +5,7 @@
  */
 #include "lodge/hypercall.h"
 
+#include "abi/control.h"
 #include "abi/errno.h"
 #include "abi/xen.h"
 #include "arch-inline.h"
@@ -28,6 +29,7 @@ static hypercall_fn *const hypercall_table[NR_HYPERCALLS] = {
 	[__HYPERVISOR_event_channel_op] = do_event_channel_op,
 	[__HYPERVISOR_physdev_op] = do_physdev_op,
 	[__HYPERVISOR_hvm_op] = do_hvm_op,
+	[__HYPERVISOR_lodge_control] = do_control,
 };
 
 /* Once for each number of the table, and once for all beyond it. */

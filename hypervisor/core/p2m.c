@@ -70,8 +70,15 @@ static bool range_is_hole(struct domain *d, uint64_t first, uint64_t end)
 int p2m_init(struct domain *d)
 {
 	spinlock_init(&d->p2m.lock, LOCK_RANK_P2M);
-	d->p2m.max_table_pages = d->max_pages / PAGES_PER_TABLE_PAGE + TABLE_PAGES_BASE;
+	p2m_set_limit(d, d->max_pages);
 	return arch_p2m_init(d);
+}
+
+void p2m_set_limit(struct domain *d, uint64_t max_pages)
+{
+	spin_lock(&d->p2m.lock);
+	d->p2m.max_table_pages = max_pages / PAGES_PER_TABLE_PAGE + TABLE_PAGES_BASE;
+	spin_unlock(&d->p2m.lock);
 }
 
 int p2m_map(struct domain *d, gfn_t gfn, const struct p2m_entry *e)

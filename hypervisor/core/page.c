@@ -1,8 +1,11 @@
 /* The page allocator: for each node, below and above 4 GiB, a buddy system of clean blocks and one of
  * dirty blocks. A block is wholly clean or wholly dirty; two buddies join only when both are the same,
  * so freed memory grows together again as it is scrubbed.
+ * A claim promises free pages to one domain: all that is free and promised to nobody is counted in
+ * nr_unclaimed, from which everybody else takes first, before looking for a block.
  * Locking: node.lock (LOCK_RANK_HEAP) for lists and the words of free pages. The word of a page in use
- * is changed by compare-and-swap, by whoever holds a count. */
+ * is changed by compare-and-swap, by whoever holds a count. nr_unclaimed and domain.nr_claimed are
+ * atomic. */
 #include "lodge/page.h"
 
 #include "abi/errno.h"
@@ -32,10 +35,15 @@ static struct node {
 	struct free_lists lists[NR_ZONES][NR_STATES];
 	uint64_t nr_total;
 	uint64_t nr_free;      /* blocks on their way through page_scrub_some() included */
+	uint64_t nr_dirty;     /* such blocks excluded */
 	uint32_t nr_scrubbing; /* such blocks: read without the lock */
 } nodes[MAX_NODES];
 
 static unsigned nr_nodes = 1;
+
+/* Free pages that no domain has claimed; atomic. The hypervisor's own needs go before claims, so it may
+ * be negative. */
+static int64_t nr_unclaimed;
 
 struct page *page_table_base;
 uint64_t nr_page_records;
@@ -83,6 +91,8 @@ static void insert_block(struct node *n, uint32_t frame, unsigned order, enum st
 		page_table_base[p->next].prev = frame;
 	l->head[order] = frame;
 	l->orders |= 1u << order;
+	if (s == DIRTY)
+		n->nr_dirty += 1ull << order;
 }
 
 static void remove_block(struct node *n, uint32_t frame, unsigned order, enum state s)
@@ -98,6 +108,8 @@ static void remove_block(struct node *n, uint32_t frame, unsigned order, enum st
 		page_table_base[p->next].prev = p->prev;
 	if (l->head[order] == FRAME_NONE)
 		l->orders &= ~(1u << order);
+	if (s == DIRTY)
+		n->nr_dirty -= 1ull << order;
 	set_word(p, 0, PAGE_OWNER_FREE, ORDER_INSIDE, 0);
 }
 
@@ -171,6 +183,81 @@ static bool is_scrubbing(void)
 	return false;
 }
 
+/* Claims ------------------------------------------------------------------------------------------ */
+
+/* Takes up to nr off d's claim; returns how many. */
+static uint64_t take_claimed(struct domain *d, uint64_t nr)
+{
+	uint64_t old = READ_ONCE(d->nr_claimed), taken;
+
+	do {
+		taken = MIN(old, nr);
+	} while (taken && !__atomic_compare_exchange_n(&d->nr_claimed, &old, old - taken, true,
+						       __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return taken;
+}
+
+/* Takes nr of the pages that are nobody's, if that leaves `slack` of them. */
+static bool take_unclaimed(uint64_t nr, uint64_t slack, uint64_t *ret_missing)
+{
+	int64_t old = READ_ONCE(nr_unclaimed), need = (int64_t)(nr + slack);
+
+	do {
+		if (old < need) {
+			*ret_missing = (uint64_t)(need - old);
+			return false;
+		}
+	} while (!__atomic_compare_exchange_n(&nr_unclaimed, &old, old - (int64_t)nr, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return true;
+}
+
+static void add_unclaimed(uint64_t nr)
+{
+	__atomic_add_fetch(&nr_unclaimed, (int64_t)nr, __ATOMIC_RELAXED);
+}
+
+/* Before nr pages for d are looked for: off its claim, and for the rest of those that nobody claimed.
+ * unreserve() gives them back as they came. */
+static bool reserve(struct domain *d, uint64_t nr, uint64_t *ret_claimed)
+{
+	uint64_t claimed = take_claimed(d, nr), missing;
+
+	if (nr > claimed && !take_unclaimed(nr - claimed, 0, &missing)) {
+		__atomic_add_fetch(&d->nr_claimed, claimed, __ATOMIC_RELAXED);
+		return false;
+	}
+	*ret_claimed = claimed;
+	return true;
+}
+
+static void unreserve(struct domain *d, uint64_t nr, uint64_t claimed)
+{
+	add_unclaimed(nr - claimed);
+	__atomic_add_fetch(&d->nr_claimed, claimed, __ATOMIC_RELAXED);
+}
+
+/* What a domain populates costs a table for each 2 MiB at the worst, and some more. */
+#define CLAIM_SLACK(nr) ((nr) / 256 + PAGE_CLAIM_RESERVE)
+
+int page_set_claim(struct domain *d, uint64_t nr, uint64_t *ret_missing)
+{
+	uint64_t old = READ_ONCE(d->nr_claimed);
+
+	if (nr <= old) {
+		add_unclaimed(take_claimed(d, old - nr));
+		return 0;
+	}
+	if (nr > nr_page_records) {
+		*ret_missing = nr - MIN(nr, page_count_free());
+		return -XEN_ENOMEM;
+	}
+	if (!take_unclaimed(nr - old, CLAIM_SLACK(nr), ret_missing))
+		return -XEN_ENOMEM;
+	__atomic_add_fetch(&d->nr_claimed, nr - old, __ATOMIC_RELAXED);
+	return 0;
+}
+
 /* Allocation -------------------------------------------------------------------------------------- */
 
 /* From the preferred node, or else from any. */
@@ -212,18 +299,25 @@ static uint32_t take(unsigned order, unsigned node, unsigned flags, bool want_cl
 	return frame;
 }
 
+/* For the hypervisor, whatever is claimed. */
+static mfn_t take_own(unsigned order, unsigned node, unsigned flags, uint16_t owner)
+{
+	uint32_t frame = take(order, node, flags, flags & PAGE_ALLOC_ZERO, owner);
+
+	if (frame == FRAME_NONE)
+		return MFN_NONE;
+	__atomic_sub_fetch(&nr_unclaimed, 1ll << order, __ATOMIC_RELAXED);
+	return MFN(frame);
+}
+
 mfn_t page_alloc(unsigned order, unsigned node, unsigned flags)
 {
-	uint32_t frame = take(order, node, flags, flags & PAGE_ALLOC_ZERO, PAGE_OWNER_SELF);
-
-	return frame == FRAME_NONE ? MFN_NONE : MFN(frame);
+	return take_own(order, node, flags, PAGE_OWNER_SELF);
 }
 
 mfn_t page_alloc_shared(void)
 {
-	uint32_t frame = take(ORDER_4K, NODE_ANY, 0, true, PAGE_OWNER_SHARED);
-
-	return frame == FRAME_NONE ? MFN_NONE : MFN(frame);
+	return take_own(ORDER_4K, NODE_ANY, PAGE_ALLOC_ZERO, PAGE_OWNER_SHARED);
 }
 
 /* The pages are in no list and nobody counts them. */
@@ -237,6 +331,7 @@ static void give_back(uint32_t frame, unsigned order)
 	free_block(n, frame, order, DIRTY);
 	n->nr_free += 1ull << order;
 	spin_unlock(&n->lock);
+	add_unclaimed(1ull << order);
 }
 
 void page_free(mfn_t mfn, unsigned order)
@@ -253,7 +348,9 @@ static bool account(struct domain *d, uint64_t nr)
 	uint64_t old = READ_ONCE(d->nr_pages);
 
 	do {
-		if (nr > d->max_pages || old > d->max_pages - nr)
+		uint64_t max = READ_ONCE(d->max_pages);
+
+		if (nr > max || old > max - nr)
 			return false;
 	} while (!__atomic_compare_exchange_n(&d->nr_pages, &old, old + nr, true, __ATOMIC_RELAXED,
 					      __ATOMIC_RELAXED));
@@ -271,17 +368,24 @@ static void unaccount(struct domain *d, uint64_t nr)
 int page_alloc_domain(struct domain *d, unsigned order, unsigned flags, mfn_t *ret_mfn)
 {
 	unsigned node = flags >> 8 ? (flags >> 8) - 1 : NODE_ANY;
+	uint64_t nr = 1ull << order, claimed;
 	uint32_t frame;
 
-	if (order > MAX_ORDER || !account(d, 1ull << order))
+	if (order > MAX_ORDER || !account(d, nr))
 		return -XEN_ENOMEM;
+	if (!reserve(d, nr, &claimed))
+		goto unaccount;
 	frame = take(order, node, flags, !(flags & PAGE_ALLOC_DIRTY), d->id);
-	if (frame == FRAME_NONE) {
-		unaccount(d, 1ull << order);
-		return -XEN_ENOMEM;
-	}
+	if (frame == FRAME_NONE)
+		goto unreserve;
 	*ret_mfn = MFN(frame);
 	return 0;
+
+unreserve:
+	unreserve(d, nr, claimed);
+unaccount:
+	unaccount(d, nr);
+	return -XEN_ENOMEM;
 }
 
 /* Takes a block out of the free one around it. The node's lock is held. */
@@ -327,6 +431,7 @@ int page_claim_domain(struct domain *d, mfn_t mfn, unsigned order)
 		unaccount(d, 1ull << order);
 		return -XEN_EBUSY;
 	}
+	__atomic_sub_fetch(&nr_unclaimed, 1ll << order, __ATOMIC_RELAXED);
 	for (uint32_t i = 0; i < 1u << order; i++)
 		set_word(&page_table_base[mfn.n + i], 1, d->id, 0, 0);
 	return 0;
@@ -424,6 +529,7 @@ void page_init(struct page *records, uint64_t nr_records)
 	page_table_base = records;
 	nr_page_records = nr_records;
 	nr_nodes = 1;
+	nr_unclaimed = 0;
 	for (uint64_t i = 0; i < nr_records; i++)
 		records[i] = (struct page){ .owner = PAGE_OWNER_NONE };
 	for (unsigned i = 0; i < MAX_NODES; i++) {
@@ -456,6 +562,7 @@ void page_add_range(mfn_t first, uint64_t nr_pages, unsigned node)
 	n->nr_total += nr_pages;
 	n->nr_free += nr_pages;
 	spin_unlock(&n->lock);
+	add_unclaimed(nr_pages);
 }
 
 /* Counters ------------------------------------------------------------------------------------------ */
@@ -476,6 +583,31 @@ uint64_t page_count_total(void)
 	for (unsigned i = 0; i < nr_nodes; i++)
 		sum += nodes[i].nr_total;
 	return sum;
+}
+
+uint64_t page_count_dirty(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < nr_nodes; i++)
+		sum += READ_ONCE(nodes[i].nr_dirty);
+	return sum;
+}
+
+uint64_t page_count_claimed(void)
+{
+	int64_t nr = (int64_t)page_count_free() - READ_ONCE(nr_unclaimed);
+
+	return nr > 0 ? (uint64_t)nr : 0;
+}
+
+bool page_node_counts(unsigned node, uint64_t *ret_total, uint64_t *ret_free)
+{
+	if (node >= nr_nodes)
+		return false;
+	*ret_total = nodes[node].nr_total;
+	*ret_free = READ_ONCE(nodes[node].nr_free);
+	return true;
 }
 
 uint64_t page_count_owned(uint16_t owner)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "abi/control.h"
 #include "abi/errno.h"
 #include "lodge/arch.h"
 #include "lodge/hypercall.h"
@@ -292,6 +293,39 @@ int arch_vcpu_send_nmi(struct vcpu *v)
 {
 	v->arch.nr_nmis++;
 	return 0;
+}
+
+/* The vCPU's number in RIP, so that a test sees whose registers came. */
+void arch_vcpu_registers(struct vcpu *v, struct lodge_registers *ret_regs)
+{
+	ck_assert(v->blocked_by & VCPU_PAUSED);
+	ret_regs->rip = v->id;
+	ret_regs->segment[7].base = 7;
+}
+
+/* Linear addresses are physical ones, up to 4 GiB. */
+int arch_vcpu_translate(struct vcpu *v, uint64_t linear, gpa_t *ret_gpa)
+{
+	ck_assert(v->blocked_by & VCPU_PAUSED);
+	if (linear > UINT32_MAX)
+		return -XEN_ENOENT;
+	*ret_gpa = GPA(linear);
+	return 0;
+}
+
+const char *arch_exit_name(unsigned kind)
+{
+	return kind < 2 ? "fake" : NULL;
+}
+
+void arch_host_info(struct lodge_host_info *info)
+{
+	info->cpu_khz = 1000000;
+}
+
+void arch_cpu_info(const struct cpu *c, struct lodge_cpu_info *info)
+{
+	info->apic_id = c->id * 2;
 }
 
 int64_t arch_physdev_op(struct vcpu *v, struct hypercall_args *a)

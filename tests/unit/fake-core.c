@@ -250,6 +250,13 @@ WEAK int page_alloc_domain(struct domain *d, unsigned order, unsigned flags, mfn
 	return 0;
 }
 
+WEAK int page_set_claim(struct domain *d, uint64_t nr, uint64_t *ret_missing)
+{
+	*ret_missing = 0;
+	d->nr_claimed = nr;
+	return 0;
+}
+
 WEAK bool page_get(mfn_t mfn, uint16_t owner)
 {
 	struct page *p = mfn_to_page(mfn);
@@ -498,6 +505,32 @@ WEAK void sched_wake(struct vcpu *v)
 WEAK void sched_wait_stopped(struct vcpu *v)
 {
 	(void)v;
+}
+
+WEAK bool sched_is_running(const struct vcpu *v)
+{
+	return v->sched.running;
+}
+
+WEAK void sched_get_runstate(struct vcpu *v, struct vcpu_runstate_info *ret_info)
+{
+	*ret_info = v->runstate;
+}
+
+WEAK int sched_set_weight(struct vcpu *v, uint32_t weight)
+{
+	if (weight < SCHED_WEIGHT_MIN || weight > SCHED_WEIGHT_MAX)
+		return -XEN_EINVAL;
+	v->sched.weight = weight;
+	return 0;
+}
+
+WEAK int sched_set_affinity(struct vcpu *v, const bitmap_word_t *cpus_allowed)
+{
+	if (bitmap_next_set(cpus_allowed, nr_cpus, 0) >= nr_cpus)
+		return -XEN_EINVAL;
+	bitmap_copy(v->sched.affinity, cpus_allowed, MAX_CPUS);
+	return 0;
 }
 
 /* evtchn.h, gnttab.h */

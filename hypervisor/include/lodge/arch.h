@@ -8,6 +8,9 @@
 
 struct cpu;
 struct domain;
+struct lodge_cpu_info;
+struct lodge_host_info;
+struct lodge_registers;
 struct p2m_entry;
 struct vcpu;
 struct vcpu_time_info;
@@ -40,6 +43,11 @@ must_check int arch_domain_set_callback(struct domain *d, uint64_t via);
 /* VCPUOP_initialise: start state from guest memory (struct vcpu_hvm_context). */
 must_check int arch_vcpu_initialise(struct vcpu *v, guest_ptr_t context);
 must_check int arch_vcpu_send_nmi(struct vcpu *v);
+/* For looking at a vCPU that runs nowhere and is kept from running. translate: -ENOENT where its page
+ * tables, read through the physmap, show nothing. */
+void arch_vcpu_registers(struct vcpu *v, struct lodge_registers *ret_regs);
+must_check int arch_vcpu_translate(struct vcpu *v, uint64_t linear, gpa_t *ret_gpa);
+const char *arch_exit_name(unsigned kind); /* of vcpu.nr_exits[]; NULL: no such kind */
 
 /* Physmap tables. Called with p2m.lock held. */
 must_check int arch_p2m_init(struct domain *d); /* sets d->p2m.max_gfn */
@@ -59,6 +67,9 @@ void arch_p2m_flush(struct domain *d);
 _Noreturn void arch_machine_restart(void);
 _Noreturn void arch_machine_power_off(void);
 void arch_serial_write(const char *text, size_t bytes);
+/* Fill in what only the machine part knows: model and speed; node and APIC id. */
+void arch_host_info(struct lodge_host_info *info);
+void arch_cpu_info(const struct cpu *c, struct lodge_cpu_info *info);
 /* Privileged operations that are the machine's business: -ENOSYS where it has none. */
 struct hypercall_args;
 int64_t arch_physdev_op(struct vcpu *v, struct hypercall_args *a);

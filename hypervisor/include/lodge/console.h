@@ -14,6 +14,8 @@ void console_write(const char *text, size_t bytes); /* ring and serial line, as 
 void console_input(char c);
 /* Copies from the ring, oldest first, starting at *pos (a running count of bytes); returns bytes. */
 size_t console_read_ring(uint64_t *pos, char *buf, size_t bytes);
+/* What was written before pos is not read any more. */
+void console_clear_ring(uint64_t pos);
 /* A key for the hypervisor itself: core/debug-keys.c. */
 void debug_key(char key);
 /* After a panic: no locks any more. */

@@ -40,8 +40,9 @@ struct domain {
 	struct vcpu **vcpu; /* nr_vcpus pointers */
 	uint32_t nr_vcpus;
 
-	uint64_t nr_pages;  /* owned; atomic */
-	uint64_t max_pages; /* limit on nr_pages */
+	uint64_t nr_pages;   /* owned; atomic */
+	uint64_t max_pages;  /* limit on nr_pages */
+	uint64_t nr_claimed; /* pages promised to it: page_set_claim(); atomic */
 	struct p2m p2m;
 
 	struct shared_info *shared_info; /* our page, shown to the guest where it asks */
@@ -65,8 +66,8 @@ struct domain {
 	struct xen_e820_entry *e820; /* what XENMEM_memory_map tells; lock */
 	uint32_t nr_e820;            /* lock */
 
-	uint32_t teardown_step; /* how far domain_destroy() got; whoever set teardown_busy */
-	bool teardown_busy;     /* lock */
+	uint32_t teardown_step; /* how far domain_destroy() got; whoever set control_busy */
+	bool control_busy; /* between domain_control_begin() and _end(), or being torn down; lock */
 
 	struct arch_domain arch;
 };
@@ -113,6 +114,17 @@ static inline void domain_ref(struct domain *d)
 {
 	__atomic_add_fetch(&d->refcount, 1, __ATOMIC_RELAXED);
 }
+
+/* For what must not happen while the domain is destroyed, or while another such thing does: at most one
+ * caller is between the two. -ESRCH: it is dying; -EAGAIN: try again soon. */
+must_check int domain_control_begin(struct domain *d);
+void domain_control_end(struct domain *d);
+
+/* Its state is another one now: tells the service VM by VIRQ_DOM_EXC. No lock is held. */
+void domain_changed(struct domain *d);
+/* Changes of all domains are numbered from 1. The latest; the latest of one id, 0: none yet. */
+uint64_t domain_latest_change(void);
+uint64_t domain_change_of(domid_t id);
 
 must_check struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when out of range */
 

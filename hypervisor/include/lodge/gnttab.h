@@ -36,6 +36,10 @@ must_check int gnttab_teardown(struct domain *d);
 /* Gives back the table itself; only when nobody holds a count of d any more. */
 void gnttab_fini(struct domain *d);
 
+/* Writes entry `ref` for the domain, before it runs: peer may map and write gfn. -EINVAL beyond the
+ * table, -EBUSY: the entry is not empty. */
+must_check int gnttab_seed(struct domain *d, grant_ref_t ref, domid_t peer, gfn_t gfn);
+
 /* The page that holds table frame `idx`, growing the table up to it: XENMAPSPACE_grant_table. */
 must_check int gnttab_get_frame(struct domain *d, uint32_t idx, mfn_t *ret_mfn);
 

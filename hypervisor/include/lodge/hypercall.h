@@ -28,6 +28,6 @@ bool hypercall_should_stop(void);
 
 hypercall_fn do_memory_op, do_event_channel_op, do_grant_table_op, do_vcpu_op, do_sched_op,
 	do_hvm_op, do_xen_version, do_console_io, do_set_timer_op, do_physdev_op, do_platform_op,
-	do_multicall, do_vm_assist;
+	do_multicall, do_vm_assist, do_control;
 
 #endif

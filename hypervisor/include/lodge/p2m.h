@@ -44,6 +44,9 @@ must_check int p2m_init(struct domain *d);
  * accepts a half-built domain. */
 must_check int p2m_teardown(struct domain *d);
 
+/* d may own max_pages from now on: how many table pages that takes. */
+void p2m_set_limit(struct domain *d, uint64_t max_pages);
+
 /* Maps a naturally aligned block. Fails with -EEXIST where something is mapped already, -EINVAL for
  * frames out of range or misaligned and for a dying domain, -ENOMEM without table memory. Takes no
  * count: that is the caller's, because kinds differ in who holds it. */

@@ -74,6 +74,12 @@ must_check int page_alloc_domain(struct domain *d, unsigned order, unsigned flag
  * free. Boot only: for a domain that is mapped one to one. */
 must_check int page_claim_domain(struct domain *d, mfn_t mfn, unsigned order);
 
+/* Promises d that it can still be given nr pages, whoever else allocates; replaces what was promised
+ * before. -ENOMEM, and the old promise stands: *ret_missing pages too few are free. One caller at a
+ * time for each domain. */
+must_check int page_set_claim(struct domain *d, uint64_t nr, uint64_t *ret_missing);
+#define PAGE_CLAIM_RESERVE 64u /* what a claim leaves for tables, besides 1/256 of it */
+
 /* Takes one more count if the page exists and `owner` (a domain, or PAGE_OWNER_SHARED) owns it; false
  * otherwise. */
 must_check bool page_get(mfn_t mfn, uint16_t owner);
@@ -85,6 +91,10 @@ bool page_scrub_some(unsigned nr_pages);
 
 uint64_t page_count_free(void);
 uint64_t page_count_total(void);
+uint64_t page_count_dirty(void);   /* free, but not scrubbed yet */
+uint64_t page_count_claimed(void); /* free, but promised */
+/* False: there is no such node. */
+must_check bool page_node_counts(unsigned node, uint64_t *ret_total, uint64_t *ret_free);
 /* Number of pages whose record names `owner`: slow, for the audit of a debug build. */
 uint64_t page_count_owned(uint16_t owner);
 

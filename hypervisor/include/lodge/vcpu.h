@@ -24,6 +24,8 @@ struct evtchn_fifo_vcpu;
 
 #define VCPU_PAUSE_ONE 0x100u
 
+#define VCPU_EXIT_KINDS 32u
+
 /* A record in guest memory that we keep up to date: pinned, so that writing it needs no walk of the
  * guest's tables, which may show something else there by then. It may cross into a second page. */
 struct vcpu_area {
@@ -46,6 +48,8 @@ struct vcpu {
 	mfn_t info_mfn; /* pinned page that info points into; MFN_NONE: not registered */
 	struct vcpu_info
 		own_info; /* for a vCPU without a place in shared info, until it registers */
+
+	uint64_t nr_exits[VCPU_EXIT_KINDS]; /* by the machine's kind; whoever runs v writes */
 
 	struct vcpu_runstate_info runstate; /* ours; state changes in sched.c; run queue lock */
 	struct vcpu_area runstate_area; /* where the guest wants a copy; see vcpu_area_register() */

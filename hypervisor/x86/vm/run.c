@@ -140,6 +140,7 @@ static void vm_enter(struct cpu *c, struct vcpu *v)
 	vm_ops->run(v, &x);
 	WRITE_ONCE(c->arch.in_guest, 0);
 	c->nr_exits++;
+	v->nr_exits[x.kind]++;
 	vcpu_handle_exit(v, &x);
 }
 

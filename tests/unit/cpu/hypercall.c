@@ -45,6 +45,7 @@ STAND_IN(do_hvm_op)
 STAND_IN(do_xen_version)
 STAND_IN(do_console_io)
 STAND_IN(do_set_timer_op)
+STAND_IN(do_control)
 
 static void setup(void)
 {

@@ -323,10 +323,10 @@ START_TEST(one_cpu_at_a_time_destroys)
 {
 	struct domain *d = create(3);
 
-	d->teardown_busy = true;
+	d->control_busy = true;
 	ck_assert_int_eq(destroy(3), -XEN_EAGAIN);
 	ck_assert(d->dying);
-	d->teardown_busy = false;
+	d->control_busy = false;
 	ck_assert_int_eq(destroy(3), 0);
 }
 END_TEST
