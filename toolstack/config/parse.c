@@ -67,7 +67,7 @@ static void tell_unknown_attribute(struct walk *w, const struct element_rule *ru
 	size_t nr = 0;
 
 	suggestion_init(&near, name);
-	for (size_t i = 0; i < rule->nr_attributes; i++) {
+	for (size_t i = 0; i < rule->nr_attributes && !report_is_full(w->report); i++) {
 		suggestion_offer(&near, rule->attributes[i].name);
 		if (rule->attributes[i].fate == USED)
 			names[nr++] = (struct choice){ .name = rule->attributes[i].name };
@@ -115,7 +115,7 @@ static void tell_unknown_element(struct walk *w, const struct element_rule *pare
 	struct err legal = { "" };
 
 	suggestion_init(&near, (const char *)node->name);
-	for (size_t i = 0; (child = nth_child(parent, i)); i++) {
+	for (size_t i = 0; (child = nth_child(parent, i)) && !report_is_full(w->report); i++) {
 		bool is_lodge;
 		const char *name = rule_local_name(child, &is_lodge);
 
@@ -244,8 +244,13 @@ static bool is_dropped(struct walk *w, const struct element_rule *rule, const xm
 static void keep_foreign(struct walk *w, const xmlNode *node)
 {
 	struct domain_description *d = w->domain;
-	char **grown = reallocarray(d->metadata, d->nr_metadata + 1, sizeof(*grown));
+	char **grown;
 
+	if (d->nr_metadata == MAX_ITEMS) {
+		walk_mistake(w, node, "more than %u of other programs' elements", MAX_ITEMS);
+		return;
+	}
+	grown = reallocarray(d->metadata, d->nr_metadata + 1, sizeof(*grown));
 	if (!grown) {
 		w->err = -ENOMEM;
 		return;
@@ -346,6 +351,19 @@ static int walk_document(struct walk *w)
 	return w->err;
 }
 
+/* What is kept must be taken again, so its text may not be too long either. */
+static int check_length(const struct domain_description *d, struct report *report)
+{
+	char *text = domain_write(d);
+
+	if (!text)
+		return -ENOMEM;
+	if (strlen(text) > DOMAIN_XML_MAX)
+		report_add(report, false, 0, 0, "longer than 256 KiB when all is written out");
+	free(text);
+	return 0;
+}
+
 static int parse(const char *text, size_t length, const char *host,
 		 struct domain_description **ret_domain, struct report *report)
 {
@@ -362,6 +380,8 @@ static int parse(const char *text, size_t length, const char *host,
 		err = walk_document(&walk);
 	source_fini(&source);
 	report_sort(report);
+	if (!err && !report->nr_mistakes)
+		err = check_length(d, report);
 	if (!err && report->no_memory)
 		err = -ENOMEM;
 	if (!err && report->nr_mistakes)

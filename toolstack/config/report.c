@@ -33,7 +33,7 @@ void report_add_list(struct report *r, bool is_warning, unsigned int line, unsig
 	char *text;
 
 	r->nr_mistakes += !is_warning;
-	if (r->nr_findings == REPORT_MAX) {
+	if (report_is_full(r)) {
 		r->nr_lost++;
 		return;
 	}

@@ -24,6 +24,12 @@ struct report {
 	bool no_memory;
 };
 
+/* From now on findings are counted only: finding words for them is wasted. */
+static inline bool report_is_full(const struct report *r)
+{
+	return r->nr_findings == REPORT_MAX;
+}
+
 void report_init(struct report *r, const char *file);
 void report_fini(struct report *r);
 

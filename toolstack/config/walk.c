@@ -86,7 +86,7 @@ __attribute__((__format__(__printf__, 3, 0))) static void tell(struct walk *w,
 	cleanup_free char *description = NULL, *words = NULL;
 	unsigned int line, column;
 
-	if (w->report->nr_findings == REPORT_MAX) { /* counts it; places and words cost time */
+	if (report_is_full(w->report)) {
 		report_add(w->report, m->is_warning, 0, 0, "%s", format);
 		return;
 	}

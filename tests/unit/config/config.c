@@ -390,6 +390,27 @@ START_TEST(a_made_mac_stays_the_same_and_differs_by_guest_host_and_card)
 }
 END_TEST
 
+START_TEST(a_made_mac_is_not_one_that_another_card_has)
+{
+	cleanup_free char *xml = NULL;
+	uint8_t made[6];
+
+	ck_assert_int_eq(parse(DOMAIN("<devices><interface/></devices>")), 0);
+	memcpy(made, d->interfaces[0].mac, sizeof(made));
+	domain_free(d);
+	ck_assert_int_gt(
+		asprintf(
+			&xml,
+			DOMAIN("<devices><interface/><interface>"
+			       "<mac address='%02x:%02x:%02x:%02x:%02x:%02x'/></interface></devices>"),
+			made[0], made[1], made[2], made[3], made[4], made[5]),
+		0);
+	ck_assert_int_eq(parse(xml), 0);
+	ck_assert_mem_eq(d->interfaces[1].mac, made, sizeof(made));
+	ck_assert_mem_ne(d->interfaces[0].mac, made, sizeof(made));
+}
+END_TEST
+
 START_TEST(a_made_uuid_is_another_each_time)
 {
 	uint8_t first[16];
@@ -477,6 +498,20 @@ START_TEST(a_text_of_more_than_256_kib_is_refused)
 }
 END_TEST
 
+START_TEST(a_text_that_grows_beyond_256_kib_when_written_is_refused)
+{
+	const size_t length = DOMAIN_XML_MAX - 1000;
+	cleanup_free char *text = malloc(DOMAIN_XML_MAX);
+	size_t used = (size_t)sprintf(text, DOMAIN("<title>"));
+
+	used -= strlen("</domain>");
+	memset(text + used, '>', length - used);
+	sprintf(text + length, "</title></domain>");
+	ck_assert_int_eq(parse(text), -EINVAL);
+	ck_assert_str_eq(report.findings[0].text, "longer than 256 KiB when all is written out");
+}
+END_TEST
+
 START_TEST(text_that_is_not_utf_8_is_refused)
 {
 	static const char latin[] = "<domain>\xe9</domain>", zero[] = "<domain\0/>";
@@ -512,6 +547,21 @@ START_TEST(mistakes_beyond_the_limit_are_counted)
 	ck_assert_uint_eq(report.nr_lost, 103); /* name, memory and os are missing too */
 	said = report_text(&report);
 	ck_assert_ptr_nonnull(strstr(said, "test.xml: 103 more are not shown\n"));
+}
+END_TEST
+
+START_TEST(a_list_has_at_most_1024_items)
+{
+	static char text[1 << 17];
+	size_t used = (size_t)sprintf(text, DOMAIN("<devices>"));
+
+	used -= strlen("</domain>");
+	for (unsigned int i = 0; i < 1025; i++)
+		used += (size_t)sprintf(text + used, "<interface type='ethernet'/>\n");
+	sprintf(text + used, "</devices></domain>");
+	ck_assert_int_eq(parse(text), -EINVAL);
+	ck_assert_uint_eq(report.nr_mistakes, 1);
+	ck_assert_str_eq(report.findings[0].text, "<interface>: more than 1024 of them");
 }
 END_TEST
 
@@ -572,12 +622,14 @@ UNIT_MAIN("config", setup, teardown, the_schema_that_ships_is_that_of_the_checke
 	  what_is_left_out_is_what_users_of_libvirt_and_xl_expect,
 	  everything_that_is_given_comes_out,
 	  a_made_mac_stays_the_same_and_differs_by_guest_host_and_card,
-	  a_made_uuid_is_another_each_time,
-	  memory_counts_kib_without_a_unit_and_comes_in_whole_pages,
+	  a_made_mac_is_not_one_that_another_card_has, a_made_uuid_is_another_each_time,
+	  a_list_has_at_most_1024_items, memory_counts_kib_without_a_unit_and_comes_in_whole_pages,
 	  the_cap_is_the_lower_of_all_vcpus_quota_and_the_domains,
 	  a_file_that_cannot_be_read_is_told_with_the_reason, a_folder_is_no_file,
-	  a_text_of_more_than_256_kib_is_refused, text_that_is_not_utf_8_is_refused,
-	  columns_count_characters_and_not_a_byte_order_mark, mistakes_beyond_the_limit_are_counted,
+	  a_text_of_more_than_256_kib_is_refused,
+	  a_text_that_grows_beyond_256_kib_when_written_is_refused,
+	  text_that_is_not_utf_8_is_refused, columns_count_characters_and_not_a_byte_order_mark,
+	  mistakes_beyond_the_limit_are_counted,
 	  one_warning_tells_of_an_ignored_thing_however_often_it_comes,
 	  entities_and_files_named_in_a_document_type_are_never_looked_at,
 	  each_element_and_attribute_is_documented)
