@@ -349,7 +349,7 @@ END_TEST
 
 static char trace_text[20000];
 
-static void collect(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void collect(const char *fmt, ...)
 {
 	size_t used = strlen(trace_text);
 	va_list args;
