@@ -46,7 +46,8 @@ struct value {
 	size_t offset; /* of the field in the object, or NO_FIELD */
 	const struct choice *choices;
 	size_t nr_choices;
-	uint64_t min, max; /* of a number; of a string's length; max 0: none */
+	uint64_t min,
+		max; /* of a number; of a string's length; max 0: none, and then min is 0 or 1 */
 	uint64_t preset;
 	bool always; /* written even when it is the preset */
 };

@@ -272,8 +272,7 @@ static int read_number(const struct value *v, const char *text, uint64_t *ret_nu
 		return code;
 	if (code || number < v->min || (v->max && number > v->max)) {
 		if (!v->max)
-			return err_set(err, -EINVAL, "less than %llu or more than 64 bits hold",
-				       (unsigned long long)v->min);
+			return err_set(err, -EINVAL, "more than 64 bits hold");
 		return err_set(err, -EINVAL, "not between %llu and %llu",
 			       (unsigned long long)v->min, (unsigned long long)v->max);
 	}
