@@ -46,7 +46,10 @@ static void msg_destroy(struct conn *conn, struct msg *m)
 
 void conn_drop_first(struct conn *conn)
 {
-	msg_destroy(conn, list_entry(list_first(&conn->out), struct msg, node));
+	struct list_node *first = list_first(&conn->out);
+
+	if (first)
+		msg_destroy(conn, list_entry(first, struct msg, node));
 }
 
 void conn_forget(struct conn *conn)

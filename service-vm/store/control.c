@@ -43,7 +43,7 @@ static int control_print(struct request *r, int nr, const char **arguments)
 
 static int control_log(struct request *r, int nr, const char **arguments)
 {
-	if (nr != 1 || (strcmp(arguments[0], "on") && strcmp(arguments[0], "off")))
+	if (nr != 1 || (strcmp(arguments[0], "on") != 0 && strcmp(arguments[0], "off") != 0))
 		return -EINVAL;
 	r->store->is_tracing = !strcmp(arguments[0], "on");
 	return reply_ok(r);

@@ -159,11 +159,16 @@ static int open_signals(void)
 }
 
 /* The program anew, with the same arguments; it finds everything in the journal. */
-static int hand_over(struct store *s, char **argv)
+static int hand_over(struct store *s, const struct options *o, char **argv)
 {
 	struct conn *conn;
 	sigset_t none;
 
+	s->wants_handover = false;
+	if (o->user) { /* the next one could not open what this one has open */
+		log_line("live-update: not possible with --user");
+		return 0;
+	}
 	list_for_each_entry(conn, &s->conns, node) { /* last answers */
 		if (conn->fd >= 0)
 			(void)conn_serve(conn);
@@ -175,14 +180,15 @@ static int hand_over(struct store *s, char **argv)
 	return fail("handing over");
 }
 
-static int run(struct store *s, const struct listener *l, int signal_fd, char **argv)
+static int run(struct store *s, const struct options *o, const struct listener *l, int signal_fd,
+	       char **argv)
 {
 	int result = 0;
 
 	while (!result) {
 		result = serve_turn(s, l, signal_fd, -1);
 		if (!result && s->wants_handover)
-			result = hand_over(s, argv);
+			result = hand_over(s, o, argv);
 	}
 	return result < 0 ? result : 0;
 }
@@ -199,6 +205,7 @@ int main(int argc, char **argv)
 {
 	struct options o = { .folder = "/run/xenstored" };
 	struct listener l;
+	struct platform *platform;
 	struct store *s;
 	int folder_fd, signal_fd, err = parse_options(argc, argv, &o);
 
@@ -206,7 +213,9 @@ int main(int argc, char **argv)
 		return 2;
 	seed_priorities();
 	folder_fd = lock_folder(o.folder);
-	s = folder_fd < 0 ? NULL : store_create(platform_open());
+	if (folder_fd < 0 || platform_open(&platform))
+		return EXIT_FAILURE;
+	s = store_create(platform);
 	if (!s)
 		return EXIT_FAILURE;
 	signal_fd = open_signals();
@@ -222,7 +231,7 @@ int main(int argc, char **argv)
 	}
 	if (!err) {
 		log_line("ready");
-		err = run(s, &l, signal_fd, argv);
+		err = run(s, &o, &l, signal_fd, argv);
 	}
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -39,19 +39,6 @@ bool path_next(const char **cursor, struct path_part *ret_part)
 	return true;
 }
 
-bool path_is_below(const char *top, const char *path, unsigned int *ret_levels)
-{
-	size_t len = strcmp(top, "/") ? strlen(top) : 0;
-	unsigned int levels = 0;
-
-	if (strncmp(top, path, len) || (path[len] && path[len] != '/'))
-		return false;
-	for (const char *p = path + len; *p; p++)
-		levels += *p == '/' && p[1];
-	*ret_levels = levels;
-	return true;
-}
-
 size_t path_parent_len(const char *path)
 {
 	size_t len = (size_t)(strrchr(path, '/') - path);

@@ -19,9 +19,6 @@ bool path_is_special(const char *path);
 /* The part at *cursor, which moves behind it; false at the end. Starts with *cursor at a valid path. */
 bool path_next(const char **cursor, struct path_part *ret_part);
 
-/* Whether path is top or lies below; ret_levels says how far below. */
-bool path_is_below(const char *top, const char *path, unsigned int *ret_levels);
-
 /* How long the parent of a valid path is that is not "/". */
 size_t path_parent_len(const char *path);
 

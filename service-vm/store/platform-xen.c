@@ -30,23 +30,25 @@ struct platform {
 	uint32_t virq_port;
 };
 
-struct platform *platform_open(void)
+int platform_open(struct platform **ret_platform)
 {
 	struct platform *p;
 	int port;
 
-	if (access(RING_FILE, F_OK))
-		return NULL;
+	if (access(RING_FILE, F_OK)) {
+		*ret_platform = NULL;
+		return 0;
+	}
 	p = calloc(1, sizeof(*p));
 	if (!p)
-		return NULL;
+		return -ENOMEM;
 	p->events = xenevtchn_open(NULL, 0);
 	p->grants = xengnttab_open(NULL, 0);
 	p->calls = xencall_open(NULL, 0);
 	if (!p->events || !p->grants || !p->calls) {
 		log_line("no access to event channels, grants or hypercalls: %s", strerror(errno));
 		platform_close(p);
-		return NULL;
+		return -EIO;
 	}
 	/* More than one event is taken at a time. */
 	if (fcntl(xenevtchn_fd(p->events), F_SETFL, O_NONBLOCK))
@@ -56,7 +58,8 @@ struct platform *platform_open(void)
 		log_line("domains that end will not be noticed: %s", strerror(errno));
 	else
 		p->virq_port = (uint32_t)port;
-	return p;
+	*ret_platform = p;
+	return 0;
 }
 
 void platform_close(struct platform *p)

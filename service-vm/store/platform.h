@@ -11,8 +11,8 @@
 struct platform;
 struct xenstore_domain_interface;
 
-/* NULL: this is no service VM, and there are no rings. */
-struct platform *platform_open(void);
+/* Gives NULL where this is no service VM: there are no rings then. The error is also logged. */
+must_check int platform_open(struct platform **ret_platform);
 void platform_close(struct platform *p);
 
 /* What to poll() for reading. */

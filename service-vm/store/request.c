@@ -64,7 +64,7 @@ static int take_path(struct request *r, const char *path, bool may_be_special)
 	if (path_is_special(path)) {
 		if (!may_be_special || strlen(path) > XENSTORE_REL_PATH_MAX)
 			return -EINVAL;
-		strcpy(r->path, path);
+		memcpy(r->path, path, strlen(path) + 1);
 		return 0;
 	}
 	if (*path == '/') {
@@ -389,7 +389,7 @@ static int do_transaction_end(struct request *r)
 	const char *how;
 	int err = take_strings(r, &how, 1);
 
-	if (err || (strcmp(how, "T") && strcmp(how, "F")))
+	if (err || (strcmp(how, "T") != 0 && strcmp(how, "F") != 0))
 		return -EINVAL;
 	if (!t)
 		return -ENOENT;

@@ -99,6 +99,7 @@ static void ring_close(struct conn *conn, int reason)
 		platform_notify(conn->store->platform, r->local_port);
 		return; /* the domain may ask for another start */
 	}
+	(void)!store_set_port(conn->store, r->local_port, NULL); /* it was set: cannot fail */
 	platform_unbind(conn->store->platform, r->local_port);
 	platform_unmap(conn->store->platform, conn->domid, r->page);
 	r->page = NULL;
@@ -124,14 +125,20 @@ int ring_open(struct conn *conn, uint64_t gfn, uint32_t port)
 	if (err)
 		return err;
 	err = platform_bind(p, conn->domid, port, &r->local_port);
-	if (err) {
-		platform_unmap(p, conn->domid, r->page);
-		r->page = NULL;
-		return err;
-	}
+	if (err)
+		goto unmap;
+	err = store_set_port(conn->store, r->local_port, conn);
+	if (err)
+		goto unbind;
 	ring_start(r);
 	conn_make_ready(conn);
 	return 0;
+unbind:
+	platform_unbind(p, r->local_port);
+unmap:
+	platform_unmap(p, conn->domid, r->page);
+	r->page = NULL;
+	return err;
 }
 
 int ring_resume(struct conn *conn, uint32_t in, uint32_t out)

@@ -43,39 +43,37 @@ static void start_anew(struct conn *conn)
 	ring_reconnect(conn);
 }
 
-/* Those that become ready meanwhile are looked at, too; who has more has to wait for the next call. */
+static void serve_conn(struct conn *conn)
+{
+	if (conn->domain && conn->ring.page && ring_wants_reconnect(conn))
+		start_anew(conn);
+	if (!conn->failure && conn_serve(conn))
+		conn_make_ready(conn);
+	if (!conn->failure)
+		return;
+	if (list_node_is_linked(&conn->ready_node))
+		list_remove(&conn->ready_node);
+	bury(conn);
+}
+
+/* Those that become ready meanwhile, or have more, wait for the next call. */
 void serve_ready(struct store *s)
 {
-	struct list again;
-	struct list_node *n;
+	struct list now = LIST_INIT(now);
+	struct conn *conn;
 
-	list_init(&again);
-	while ((n = list_pop_front(&s->ready))) {
-		struct conn *conn = list_entry(n, struct conn, ready_node);
-
-		if (conn->domain && conn->ring.page && ring_wants_reconnect(conn))
-			start_anew(conn);
-		if (!conn->failure && conn_serve(conn) && !list_node_is_linked(n))
-			list_push_back(&again, n);
-		if (conn->failure) {
-			if (list_node_is_linked(n))
-				list_remove(n);
-			bury(conn);
-		}
+	list_splice_back(&now, &s->ready);
+	while (!list_is_empty(&now)) {
+		conn = list_entry(list_first(&now), struct conn, ready_node);
+		list_remove(&conn->ready_node);
+		serve_conn(conn);
 	}
-	list_splice_back(&s->ready, &again);
 	journal_checkpoint(s->journal, s, false);
 }
 
 static struct conn *conn_of_port(const struct store *s, uint32_t local_port)
 {
-	struct conn *conn;
-
-	list_for_each_entry(conn, &s->conns, node) {
-		if (conn->domain && conn->ring.page && conn->ring.local_port == local_port)
-			return conn;
-	}
-	return NULL;
+	return local_port < s->nr_ports ? s->ports[local_port] : NULL;
 }
 
 static void take_events(struct store *s)

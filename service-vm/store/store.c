@@ -75,6 +75,7 @@ void store_destroy(struct store *s)
 		content_put(s->special[i]);
 	for (size_t i = 0; i < NR_DOMIDS; i++)
 		free(s->domains[i]);
+	free(s->ports);
 	node_put(s->root);
 	free(s);
 }
@@ -125,6 +126,23 @@ struct content **store_special(struct store *s, const char *path)
 void store_fire_domain_event(struct store *s, unsigned int event, uint16_t domid)
 {
 	watch_fire_special(s, event_names[event], domid, s->special[event]);
+}
+
+int store_set_port(struct store *s, uint32_t local_port, struct conn *conn)
+{
+	uint32_t nr = (uint32_t)align_up(local_port + 1ull, 64);
+	struct conn **ports;
+
+	if (nr > s->nr_ports) {
+		ports = reallocarray(s->ports, nr, sizeof(struct conn *));
+		if (!ports)
+			return -ENOMEM;
+		memset(ports + s->nr_ports, 0, (nr - s->nr_ports) * sizeof(struct conn *));
+		s->ports = ports;
+		s->nr_ports = nr;
+	}
+	s->ports[local_port] = conn;
+	return 0;
 }
 
 int store_introduce(struct store *s, struct domain *d, uint64_t gfn, uint32_t port)

@@ -57,6 +57,8 @@ struct store {
 	struct list conns; /* struct conn.node */
 	struct list ready; /* struct conn.ready_node: look at them */
 	uint32_t nr_sockets;
+	struct conn **ports; /* by local port: whose ring it belongs to */
+	uint32_t nr_ports;
 	struct journal *journal;   /* NULL: nothing survives */
 	struct platform *platform; /* NULL: no rings */
 	bool is_tracing;           /* log every request */
@@ -82,6 +84,9 @@ struct content **store_special(struct store *s, const char *path);
 /* Index into special[], and the name, of the events about domains. */
 enum { EVENT_INTRODUCE, EVENT_RELEASE };
 void store_fire_domain_event(struct store *s, unsigned int event, uint16_t domid);
+
+/* Events of that local port are for conn from now on; NULL: for nobody. */
+must_check int store_set_port(struct store *s, uint32_t local_port, struct conn *conn);
 
 /* Begins, or begins anew, to serve a domain's ring. With fresh, indices start at what the ring says, and
  * watches and transactions are gone. On failure nothing is served and the domain is not introduced. */

@@ -180,12 +180,8 @@ static void compare_sight(const void *item, VISIT visit, void *arg)
 		return;
 	a = tree_lookup(v->base, sight->path);
 	b = tree_lookup(v->now, sight->path);
-	if (!a || !b)
-		v->is_conflict = a || b;
-	else if (sight->what & SEE_CONTENT && a->content != b->content)
-		v->is_conflict = true;
-	else if (sight->what & SEE_CHILDREN && a->children_gen != b->children_gen)
-		v->is_conflict = true;
+	v->is_conflict = !a != !b || (a && sight->what & SEE_CONTENT && a->content != b->content) ||
+			 (a && sight->what & SEE_CHILDREN && a->children_gen != b->children_gen);
 }
 
 int txn_merge(struct transaction *t, struct update *u)

@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (!machine) {
 		fake_machine_init();
-		platform = platform_open();
+		must(!platform_open(&platform));
 	}
 	memset(machine->pages, 0, 3 * sizeof(machine->pages[0]));
 	unlink(journal_path);

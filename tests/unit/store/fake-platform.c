@@ -39,13 +39,15 @@ void fake_machine_send_event(uint16_t domid)
 	(void)!write(machine->event_fd, &one, sizeof(one));
 }
 
-struct platform *platform_open(void)
+int platform_open(struct platform **ret_platform)
 {
 	struct platform *p = calloc(1, sizeof(*p));
 
-	if (p)
-		p->fd = machine->event_fd;
-	return p;
+	if (!p)
+		return -ENOMEM;
+	p->fd = machine->event_fd;
+	*ret_platform = p;
+	return 0;
 }
 
 void platform_close(struct platform *p)

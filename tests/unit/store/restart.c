@@ -187,6 +187,7 @@ static char path_of_journal[64];
 static pid_t start_server(void)
 {
 	struct listener none = { -1, -1 };
+	struct platform *platform;
 	pid_t child = fork();
 
 	if (child)
@@ -194,8 +195,10 @@ static pid_t start_server(void)
 	journal_close(store->journal);
 	store->journal = NULL;
 	store_destroy(store);
-	store = store_create(platform_open());
-	if (journal_open(path_of_journal, &store->journal) || state_load(store))
+	if (platform_open(&platform))
+		_exit(1);
+	store = store_create(platform);
+	if (!store || journal_open(path_of_journal, &store->journal) || state_load(store))
 		_exit(1);
 	while (!serve_turn(store, &none, -1, -1))
 		;

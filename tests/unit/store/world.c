@@ -43,7 +43,7 @@ static void start(void)
 void world_setup(void)
 {
 	fake_machine_init();
-	platform = platform_open();
+	ck_assert_int_eq(platform_open(&platform), 0);
 	start();
 	ck_assert_str_eq(ask(0, XS_INTRODUCE, 0, STR("1\0001000\0005")), "OK");
 	ck_assert_str_eq(ask(0, XS_INTRODUCE, 0, STR("2\0001000\0005")), "OK");
