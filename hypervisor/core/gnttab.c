@@ -335,9 +335,11 @@ int16_t gnttab_map(struct domain *d, struct domain *granter, grant_ref_t ref, gf
 	struct maptrack track = {
 		.granter = granter, .gfn = gfn, .ref = ref, .readonly = readonly
 	};
+	/* As the domain's own RAM, devices reach it where the domain has any; never executable. */
+	uint8_t rights = readonly ? P2M_DMA : P2M_DMA | P2M_WRITE;
 	struct p2m_entry entry = { .kind = P2M_GRANT,
 				   .order = ORDER_4K,
-				   .access = readonly ? P2M_DMA : P2M_DMA | P2M_WRITE };
+				   .access = p2m_ram_access(d) & rights };
 	grant_handle_t handle = take_handle(&d->grant);
 	int16_t status;
 
@@ -407,7 +409,7 @@ void gnttab_unmap_finish(struct domain *d, struct gnttab_unmapping *u)
 {
 	if (!u->nr)
 		return;
-	p2m_flush(d, GFN(u->first), u->last - u->first + 1, true);
+	p2m_flush(d, GFN(u->first), u->last - u->first + 1, p2m_ram_access(d) & P2M_DMA);
 	for (uint32_t i = 0; i < u->nr; i++) {
 		const struct maptrack *track = &u->item[i].track;
 
@@ -418,20 +420,18 @@ void gnttab_unmap_finish(struct domain *d, struct gnttab_unmapping *u)
 	u->nr = 0;
 }
 
-/* The next GNTTAB_BATCH handles, or fewer if fewer are left. Returns how many were mapped. */
-static uint32_t tear_down_some(struct domain *d, uint32_t nr_handles)
+/* The next GNTTAB_BATCH handles, or fewer if fewer are left. */
+static void tear_down_some(struct domain *d, uint32_t nr_handles)
 {
 	struct grant_table *t = &d->grant;
-	uint32_t end = MIN(t->teardown_handle + GNTTAB_BATCH, nr_handles), nr;
+	uint32_t end = MIN(t->teardown_handle + GNTTAB_BATCH, nr_handles);
 	struct gnttab_unmapping u;
 
 	u.nr = 0;
 	for (; t->teardown_handle < end; t->teardown_handle++)
 		if (gnttab_unmap_begin(d, &u, t->teardown_handle, GFN_NONE) != GNTST_okay)
 			continue; /* not mapped */
-	nr = u.nr;
 	gnttab_unmap_finish(d, &u);
-	return nr;
 }
 
 int gnttab_teardown(struct domain *d)
@@ -440,10 +440,7 @@ int gnttab_teardown(struct domain *d)
 	uint32_t nr_handles = t->nr_maptrack_frames * TRACKS_PER_FRAME;
 
 	while (t->teardown_handle < nr_handles) {
-		uint32_t nr = tear_down_some(d, nr_handles);
-
-		if (nr)
-			log_debug("dom%u: %u grants were still mapped\n", d->id, nr);
+		tear_down_some(d, nr_handles);
 		if (t->teardown_handle < nr_handles && hypercall_should_stop())
 			return -XEN_EAGAIN;
 	}

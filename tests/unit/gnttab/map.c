@@ -107,6 +107,18 @@ START_TEST(a_domain_may_map_its_own_grant)
 }
 END_TEST
 
+START_TEST(a_domain_without_devices_costs_the_iommu_nothing)
+{
+	grant_handle_t handle;
+
+	grant(guest, 9, 1, RAM_GFN, PERMIT);
+	handle = map_ok(guest, DOMID_SELF, 9, SCRATCH, HOST_MAP);
+	ck_assert_uint_eq(at(guest, SCRATCH).access, P2M_WRITE);
+	ck_assert_int_eq(unmap(guest, handle, SCRATCH), GNTST_okay);
+	ck_assert_uint_eq(fake_nr_iommu_flushes, 0);
+}
+END_TEST
+
 START_TEST(references_of_all_frames_of_the_table_work)
 {
 	ck_assert_int_eq(gnttab_grow(guest, 3), 0);
@@ -586,6 +598,7 @@ END_TEST
 UNIT_MAIN("gnttab-map", setup, world_teardown, a_mapping_shows_the_page_and_marks_the_entry,
 	  a_readonly_mapping_cannot_be_written, unmap_flushes_vcpus_and_devices_and_gives_all_back,
 	  busy_bits_stay_as_long_as_anyone_needs_them, a_domain_may_map_its_own_grant,
+	  a_domain_without_devices_costs_the_iommu_nothing,
 	  references_of_all_frames_of_the_table_work, a_batch_of_unmaps_costs_one_flush,
 	  only_the_domain_that_the_entry_names_may_map, references_beyond_the_table_are_refused,
 	  entries_that_do_not_permit_access_are_refused, a_readonly_grant_is_not_mapped_for_writing,
