@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console: a ring that keeps the last 64 KiB of all that was printed, the serial line, and the
  * service VM's share in both.

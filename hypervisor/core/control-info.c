@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The control interface's part that only tells: domains, vCPUs, the machine, its log.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the control*.c files share: one call in progress, and the operations by file. */
 #ifndef LODGE_CONTROL_INTERNAL_H
 #define LODGE_CONTROL_INTERNAL_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The control interface's part about memory: limit, claim, populate, bulk copies, and the map that the
  * guest is told.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The control interface: one hypercall by which the service VM makes, feeds, watches and ends domains.
  * Here are its dispatch and what changes a domain's life or its vCPUs; control-memory.c has memory,

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The physical CPUs as core sees them, and what each of them does between two runs of guest code.
  */

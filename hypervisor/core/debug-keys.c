@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Keys for whoever sits at the serial line: what the hypervisor is doing. They run in the middle of
  * anything, so they read without locks and print what they find.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * hvm_op: the parameters of a domain, and how its vCPUs get their event upcalls.
  *

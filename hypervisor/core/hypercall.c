@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The table of hypercalls, their dispatch, and the two that are about hypercalls themselves:
  * multicall and vm_assist.

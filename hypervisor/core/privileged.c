@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hypercalls that are about the physical machine: the service VM's alone. The machine part does
  * them.

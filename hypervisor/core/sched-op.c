@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * sched_op: yield, wait for events, stop a domain, watchdogs.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The scheduler. Each CPU has a queue of the vCPUs that wait for it, ordered by virtual run time: CPU
  * time in ns, scaled by 256 / weight. Who is least far runs, for a slice while others wait, for as

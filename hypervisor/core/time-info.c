@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The wall clock in shared info: UTC at system time 0, from which a guest computes the time of day.
  */

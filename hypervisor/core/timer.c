@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Timers: a heap for each CPU, and one hardware timer that is set for the heap's head or the end of
  * the running vCPU's slice, whichever is first. Nothing ticks: without either, the hardware is off.

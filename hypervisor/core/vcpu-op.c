@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hypercalls about one vCPU of the caller's own domain: vcpu_op, and set_timer_op, which is older.
  *

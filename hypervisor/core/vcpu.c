@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Virtual CPUs: life, reasons not to run, wake-ups, timers, and the records that guests read.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * xen_version: what the hypervisor is and can do, in the words of the interface that guests know.
  */

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Vectors of device interrupts. An irq keeps its vector number for as long as it is open, also on the
  * CPU it moves to: then an MSI's address alone says where it goes, and one write moves it.

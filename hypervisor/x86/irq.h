@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Host interrupts of devices: vectors 0x20 … 0xdf, allocated for each CPU by itself, so that the
  * machine has 192 of them for each CPU. A struct irq is one source (an IO-APIC pin, an MSI, one entry of

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Access to the machine's PCI configuration space, and the search for what is there. */
 #include "x86/pci.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The machine's PCI configuration space: through the windows of MCFG, and through ports for the first
  * 256 bytes of segment 0 where there is no window. A function is named by segment and bdf: bus << 8 | device << 3 |

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Machine addresses that are the hypervisor's own: one set, in whole pages. */
 #include "x86/private-mmio.h"
 

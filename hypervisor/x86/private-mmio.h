@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Machine addresses whose registers are the hypervisor's: no guest gets them mapped, whatever its
  * e820 map or a BAR says. Filled on the boot CPU, constant once the service VM runs. */
 #ifndef LODGE_X86_PRIVATE_MMIO_H

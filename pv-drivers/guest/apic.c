@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Local APIC access. See apic.h. */
 #include "guest/apic.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The local APIC of the calling vCPU, through MSRs or the MMIO page, whichever mode it is in. */
 #ifndef GUEST_APIC_H
 #define GUEST_APIC_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Formatting and output. One line is formatted on the stack and written by one hypercall. */
 #include "guest/console.h"
 

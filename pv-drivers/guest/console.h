@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Text out: console_io, or port 0xe9 where the hypervisor refuses the hypercall (a guest without
  * privilege). Also the few string functions that the compiler expects. Any vCPU may print.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The CPU as a guest sees it: instructions that C lacks, control bits, and struct cpu. */
 #ifndef GUEST_CPU_H
 #define GUEST_CPU_H

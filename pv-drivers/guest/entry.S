@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Entry of the boot processor (32-bit, PVH), of application processors (real mode, by SIPI), of traps,
  * and the way to CPL 3 and back.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Event channels: set-up, the upcall for both ABIs, and thin calls. See event.h. */
 #include "guest/event.h"
 

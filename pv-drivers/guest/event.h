@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Event channels, 2-level and FIFO. Each vCPU calls event_init_cpu() once (event_init() does it for the
  * first); the upcall then counts every event it takes in event_count[port]. All ports start masked.

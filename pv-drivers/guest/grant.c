@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Grant table set-up. See grant.h. */
 #include "guest/grant.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The domain's own grant table, version 1. */
 #ifndef GUEST_GRANT_H
 #define GUEST_GRANT_H

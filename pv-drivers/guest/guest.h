@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Everything of the guest kit. */
 #ifndef GUEST_GUEST_H
 #define GUEST_GUEST_H

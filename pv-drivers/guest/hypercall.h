@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Hypercalls. The instruction is assembled as VMMCALL and patched to VMCALL at start on CPUs whose
  * vendor is not AMD or Hygon, so a call costs nothing but itself.

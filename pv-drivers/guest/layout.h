@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the guest kit's assembly and C share: selectors, offsets in struct cpu, fixed addresses. */
 #ifndef GUEST_LAYOUT_H
 #define GUEST_LAYOUT_H

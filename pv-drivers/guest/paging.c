@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Page pool and page tables. See paging.h. Only one vCPU may allocate or map at a time. */
 #include "guest/paging.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory. The low 4 GiB are mapped one to one, so that below it an address is its own physical address.
  * Pages can be taken from a pool inside the image, made into holes, and mapped anywhere else.

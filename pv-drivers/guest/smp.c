@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* vCPU discovery and start. See smp.h. */
 #include "guest/smp.h"
 

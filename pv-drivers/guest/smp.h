@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* vCPUs: what the MADT lists, and their start by INIT and SIPI. */
 #ifndef GUEST_SMP_H
 #define GUEST_SMP_H

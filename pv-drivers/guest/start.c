@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The first C code of a guest, on the boot processor with interrupts off. */
 #include "guest/start.h"
 

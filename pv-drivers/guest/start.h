@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the guest was started with. */
 #ifndef GUEST_START_H
 #define GUEST_START_H

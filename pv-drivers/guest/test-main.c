@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* guest_main() of an image that is a test. */
 #include "guest/console.h"
 #include "guest/start.h"

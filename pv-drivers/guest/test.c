@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks and the end of a guest. See test.h; which main runs is decided in test-main.c. */
 #include "guest/test.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A test: main.c defines test_title and test_main(). Each check() is one sentence of behaviour; its
  * outcome is printed, and the last line of the guest sums up:

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The paravirtual clock. See time.h. */
 #include "guest/time.h"
 

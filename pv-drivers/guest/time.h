@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Time: nanoseconds since some start, from the paravirtual clock in the calling vCPU's vcpu_info. */
 #ifndef GUEST_TIME_H
 #define GUEST_TIME_H

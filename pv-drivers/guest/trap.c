@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Descriptor tables, exception fixups, interrupt dispatch and calls to CPL 3. See trap.h. */
 #include "guest/trap.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Traps. An exception at an instruction wrapped in TRY() is caught and told; any other ends the guest
  * with a register dump. Interrupts go to one handler per vector, shared by all vCPUs.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ACPI 6.4. The FADT says "hardware-reduced": no PM timer, no GPEs, no SCI, no sleep registers; the kernel
  * then leaves the 8259 and the CMOS alone, too. Power-off is the guest's hypercall, or its last vCPU that

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ACPI tables of a guest: RSDP, XSDT, FADT, MADT, DSDT, in one page.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Carries out a plan: claim, populate, copy, finish, in this order. */
 #include "build/build.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The domain builder: a kernel, initrds, a command line and a description become the exact contents of a
  * PVH guest's memory.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ELF headers, segments and the note by which a kernel says that it starts the PVH way. Formats: System V
  * ABI (ELF-64 and ELF-32), and abi/start-info.h for the note. Both classes are read into one shape.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads the ELF image of a PVH kernel, 64 or 32 bits wide: what to load where, and where to start. The
  * file may be anything; nothing is loaded here. */
 #ifndef LODGE_TOOLSTACK_ELF_IMAGE_H

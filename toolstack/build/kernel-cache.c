@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A folder of files, each "kernel-KEY": a header, the packed kernel, and from the next page on the unpacked
  * one, with holes where it is zero. The key is no proof, only a name: a checksum of the payload's last

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Kernels that were unpacked once, in a folder: the next guest with the same bzImage starts from there.
  *

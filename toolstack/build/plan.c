@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Makes a plan: opens the files, lays out the guest's memory, and writes what only the builder knows
  * (start info, ACPI tables).

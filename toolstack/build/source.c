@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Files, parts of files and memory, read alike. */
 #include "build/source.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A run of bytes to read from: a file, a part of one, or memory.
  *

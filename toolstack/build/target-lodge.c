@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Carries out a plan by hypercalls: abi/control.h for memory and the first vCPU, event channels and HVM
  * parameters as any Xen toolstack sets them. Grant entries 0 and 1 let the service VM map console and

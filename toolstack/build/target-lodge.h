@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* A domain as the target of a plan, by Lodge's control interface and libxencall. */
 #ifndef LODGE_TOOLSTACK_TARGET_LODGE_H
 #define LODGE_TOOLSTACK_TARGET_LODGE_H

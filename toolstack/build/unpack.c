@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * bzImage: Linux boot protocol 2.08 and later ("payload_offset", "payload_length"). Whatever packs the
  * payload, its unpacked length follows it in four bytes; gzip has those by itself. Nothing is unpacked

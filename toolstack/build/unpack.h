@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel inside of a bzImage, by the Linux boot protocol's header, and its unpacking by the libraries
  * that know the formats.

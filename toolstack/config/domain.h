@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest as its XML describes it: plain data with every default filled in, made by domain_read() or
  * domain_parse(), given back by domain_free(). Each element and attribute: docs/domain-xml.md.
  * Reads XML and nothing else: whether a kernel exists or memory suffices is for others to find out. */

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Other programs' elements in <metadata>: kept as texts that stand alone. */
 #ifndef LODGE_CONFIG_FOREIGN_H
 #define LODGE_CONFIG_FOREIGN_H

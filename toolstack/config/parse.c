@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads a domain: walks the document beside the tables of schema.h, tells every mistake, and fills in the
  * description. A mistake never ends the walk; memory that runs out does. */
 #include <errno.h>

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables of schema.h as a RELAX NG schema, for editors. It knows everything but what holds between
  * values; it takes ignored elements with any content, and refused ones not at all. */
 #include <stdlib.h>

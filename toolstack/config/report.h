@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a parser found wrong in a text: a list of "file:line:col: message", in the order of the text. */
 #ifndef LODGE_CONFIG_REPORT_H
 #define LODGE_CONFIG_REPORT_H

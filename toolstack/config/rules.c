@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables of schema.h for a domain: what is used, what is ignored or refused and why. Longer than other
  * files because it is the whole vocabulary, and nothing else. */
 #include "config/domain.h"

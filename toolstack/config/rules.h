@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What holds between values of a domain: the check functions of its rules. Each also fills in the defaults
  * that depend on other values, and works on an object that mistakes have left half filled. */
 #ifndef LODGE_CONFIG_RULES_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/schema.h"
 
 #include <stdlib.h>

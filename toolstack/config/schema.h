@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a domain's XML may hold, as tables. One table serves four: the checker and reader (parse.c), the
  * writer (write.c), the RELAX NG schema (relax-ng.c), and domain_free(). So they cannot disagree.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The text of a document, and where in it each element and attribute stands. libxml2 says whether the text
  * is well-formed, and a second, simple scan remembers the places, in document order: what libxml2 itself
  * remembers is an element's line only. */

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Values' types: from text, to text, and as a schema says it. Texts arrive without white space around them
  * where they are an element's; an attribute's stays as it is. */
 #include <ctype.h>

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* One reading of a document against the rules, and how its mistakes are told. */
 #ifndef LODGE_CONFIG_WALK_H
 #define LODGE_CONFIG_WALK_H

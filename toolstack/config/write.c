@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Writes a domain: the tables of schema.h once more, from fields to elements. What is as preset is left
  * out, unless the table says otherwise; so is an element with nothing in it. */
 #include <errno.h>

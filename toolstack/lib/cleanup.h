@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Variables that give back what they hold when they go out of scope. Initialise each where it is declared. */
 #ifndef LODGE_TOOLSTACK_CLEANUP_H
 #define LODGE_TOOLSTACK_CLEANUP_H

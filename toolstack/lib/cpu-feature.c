@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Positions: AMD APM 3, appendix E; Intel SDM 2A, CPUID. */
 #include "lib/cpu-feature.h"
 

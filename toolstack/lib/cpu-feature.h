@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* CPU features by the names that libvirt gives them, and where CPUID shows each. */
 #ifndef LODGE_TOOLSTACK_CPU_FEATURE_H
 #define LODGE_TOOLSTACK_CPU_FEATURE_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* A set of host CPUs, and its text: "0-3,^2,8" is 0, 1, 3 and 8; each part works on what stands before it. */
 #ifndef LODGE_TOOLSTACK_CPU_SET_H
 #define LODGE_TOOLSTACK_CPU_SET_H

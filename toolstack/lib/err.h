@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What went wrong, in words. Functions return 0 or a negative errno and fill a struct err; callers add
  * what they were doing, programs print it at the end. Libraries never print. */
 #ifndef LODGE_TOOLSTACK_ERR_H

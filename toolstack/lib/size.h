@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Sizes with units, as libvirt reads them: b or bytes; K or KiB, M, G, T, P, E (powers of 1024); KB, MB
  * and so on (powers of 1000); in any case of letters. */
 #ifndef LODGE_TOOLSTACK_SIZE_H

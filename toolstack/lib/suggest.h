@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* "Did you mean": the candidate nearest to a word that was not understood. */
 #ifndef LODGE_TOOLSTACK_SUGGEST_H
 #define LODGE_TOOLSTACK_SUGGEST_H

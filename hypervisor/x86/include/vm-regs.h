@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's general registers. A header of its own, so that the instruction decoder compiles on the
  * host, where the rest of the machine part is a fake. */
 #ifndef LODGE_VM_REGS_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * AMD's IOMMU, after the public specification 48882.
  *

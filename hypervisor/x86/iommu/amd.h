@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * AMD's IOMMU (AMD-Vi), after the public specification 48882: DMA translation by the domains' nested
  * page tables, interrupt remapping. Sets iommu_ops and irq_remap where the machine has it.

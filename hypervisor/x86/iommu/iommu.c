@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Chooses the IOMMU driver at boot. */
 #include "x86/iommu/iommu.h"
 

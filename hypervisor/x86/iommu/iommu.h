@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Options that all IOMMU drivers obey: iommu=off,force,verbose,no-intremap. */
 #ifndef LODGE_X86_IOMMU_IOMMU_H
 #define LODGE_X86_IOMMU_IOMMU_H

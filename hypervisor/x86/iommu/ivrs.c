@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * IVRS, after the AMD IOMMU specification (48882), chapter 5. Firmware may describe each IOMMU up to
  * three times, in blocks of type 10h, 11h and 40h, each saying more: the highest type counts. The

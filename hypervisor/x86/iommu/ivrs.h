@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The ACPI table IVRS: which AMD IOMMUs there are, and what is behind each. Read once at boot. */
 #ifndef LODGE_X86_IOMMU_IVRS_H
 #define LODGE_X86_IOMMU_IVRS_H

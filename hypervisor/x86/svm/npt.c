@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Nested page tables, which are the physmap and the IOMMU's tables at once: entries hold what the CPU
  * wants (APM 2, 15.25) and, where the CPU ignores bits, what AMD-Vi wants (specification 48882,

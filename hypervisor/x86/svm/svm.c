@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * AMD's virtualisation behind struct vm_ops: the VMCB of each vCPU, ASIDs, event injection.
  * The VMCB belongs to its vCPU and is touched only by the CPU that runs it, or while it runs nowhere:

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the files of x86/svm share. */
 #ifndef LODGE_X86_SVM_H
 #define LODGE_X86_SVM_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtual machine control block: what SVM loads at VMRUN and stores at the exit (APM 2, appendix
  * B), and the numbers in it (APM 2, appendix C and chapter 15). */
 #ifndef LODGE_X86_SVM_VMCB_H

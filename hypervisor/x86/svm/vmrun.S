@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VM entry and exit. VMRUN itself switches rax, rsp, rip, rflags, CS, SS, DS, ES, GDTR, IDTR, CR0,
  * CR3, CR4 and EFER (APM 2, 15.5.1); here the general registers follow. What VMLOAD switches (FS, GS, TR,

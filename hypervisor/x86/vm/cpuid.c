@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a guest sees of CPUID: what is in the tables, and zeros elsewhere. A row lets through the
  * host's bits under its masks, then a function may change them. Features that a guest could use but

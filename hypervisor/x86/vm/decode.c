@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The decoder. Only what guests use on device registers is known (MOV and its kin, logic, compare,
  * STOS, MOVS); everything else is refused. The effective address is not computed: the CPU reports

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Decoder of the instructions that access emulated memory, and the length of those that exit. Pure
  * functions of bytes and registers: no guest memory, no vCPU. */
 #ifndef LODGE_X86_VM_DECODE_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The machine's part of a domain, and of its physmap as far as it is not the vendor's: arch_domain_* and
  * arch_p2m_* of lodge/arch.h.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ELF loader's reading half. The formats are in the System V ABI (ELF-64) and, for the note, in
  * abi/start-info.h. The file comes from the administrator, but may be cut short or be something else.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads the ELF image of a PVH kernel: what to load where, and where to start. Everything in the file
  * is checked against its size; nothing is loaded here. */
 #ifndef LODGE_X86_VM_ELF_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What follows from a VM exit: one row for each kind. A handler returns 0, or a negative errno for what
  * no guest can go on from; it injects faults itself and then returns EXIT_NO_SKIP.

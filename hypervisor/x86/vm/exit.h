@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The handlers of VM exits, one row of exit.c's table each, and what they share. */
 #ifndef LODGE_X86_VM_EXIT_H
 #define LODGE_X86_VM_EXIT_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Floating point and vector state is switched eagerly, whenever a CPU changes from one vCPU to
  * another, and at no other time: the hypervisor itself uses general registers only, so an exit leaves

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The guests' floating point and vector registers. */
 #ifndef LODGE_X86_VM_FPU_H
 #define LODGE_X86_VM_FPU_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Access to guest memory by linear address: a walk of the guest's page tables in software, then the
  * physmap, then the direct map. The guest's own tables are read afresh each time, as only its TLB rules

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Guest memory by linear address, for the exit path: what lodge/guest.h has not. */
 #ifndef LODGE_X86_VM_GUEST_MEM_H
 #define LODGE_X86_VM_GUEST_MEM_H

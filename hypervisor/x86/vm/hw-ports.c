@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The service VM's I/O ports. It drives the machine's devices, so nearly all pass through without an
  * exit. What does not: the interrupt controllers and the timer chip, which belong to the hypervisor

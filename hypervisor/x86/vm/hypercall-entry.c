@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hypercall instruction: registers to arguments and back. 64-bit code passes RDI, RSI, RDX, R10,
  * R8; 32-bit code EBX, ECX, EDX, ESI, EDI. Only RAX changes, unless the call is to be restarted: then

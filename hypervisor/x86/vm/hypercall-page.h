@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The page of hypercall stubs that a guest may ask for, by the MSR that CPUID names. */
 #ifndef LODGE_X86_VM_HYPERCALL_PAGE_H
 #define LODGE_X86_VM_HYPERCALL_PAGE_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Without next-RIP saving, the length of an instruction that exited must be read from guest memory: some
  * 400 instructions of ours. Guests exit at few places again and again, so each vCPU remembers the last

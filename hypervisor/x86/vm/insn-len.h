@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The length of the instruction that exited, on CPUs that do not tell. */
 #ifndef LODGE_X86_VM_INSN_LEN_H
 #define LODGE_X86_VM_INSN_LEN_H

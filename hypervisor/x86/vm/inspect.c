@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the control interface asks of the machine part: a stopped vCPU's registers, what its page tables
  * say, names of exits, and what only the machine part knows about the host.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Port I/O of guests, and the register of what is emulated, ports and pages alike. A port is passed
  * through (no exit), emulated by whoever registered it, or absent: reads all ones, drops writes.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Which ports and pages of a domain are emulated: the lookups, for io.c and mmio.c. */
 #ifndef LODGE_X86_VM_IO_H
 #define LODGE_X86_VM_IO_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Nested page faults: accesses to emulated devices, which are decoded and carried out; accesses to
  * nothing, which read all ones and write nowhere; and races with a change of the physmap, which are

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Message interrupts of the service VM's devices. The guest writes the message that it wants to receive
  * (a vector at one of its local APICs); the device gets a message of ours, which reaches a host vector;

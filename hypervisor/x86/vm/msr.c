@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What RDMSR and WRMSR do in a guest: the rows of a table, sorted by number, and #GP(0) for all
  * others. The registers that VMLOAD and VMSAVE switch do not exit and have no row.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * physdev_op and platform_op: what the service VM tells about PCI devices, sets the clock with, and
  * asks about the physical CPUs. The caller's privilege has been checked. PCI needs no help from the

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The loop in which every CPU spends its life: do what is pending, then run the current vCPU until
  * its next exit, or idle.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ACPI tables that the service VM sees. The machine's own stay where they are and are passed by an
  * allow-list; RSDP, XSDT and MADT are new: the MADT tells of vCPUs, and leaves out the 8259. Hidden are

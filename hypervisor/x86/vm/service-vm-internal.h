@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the builder's files share: service-vm.c (plan and start), service-vm-memory.c, service-vm-acpi.c.
  * Nobody else includes it. */
 #ifndef LODGE_X86_VM_SERVICE_VM_INTERNAL_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The service VM's memory. Its map is the machine's, so that its firmware tables, its reserved regions
  * and its devices are where they are; the RAM beyond what it gets shows as unusable, so that neither

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The builder of the service VM: decides how much memory and how many vCPUs it gets, loads its kernel
  * and initial ramdisk, writes its start info, gives it the machine's devices. Runs once, on the boot

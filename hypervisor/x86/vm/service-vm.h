@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Builds the service VM out of the boot modules: a PVH kernel (ELF, as module 0) and its initial
  * ramdisk (module 1). Options: dom0_mem=, dom0_max_vcpus=. Whatever is wrong with its input ends in

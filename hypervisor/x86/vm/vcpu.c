@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The machine's part of a vCPU: what core asks of it (arch_vcpu_* of lodge/arch.h), the states it can
  * start in, and what is switched when a CPU changes from one vCPU to another.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Virtual IO-APICs, version 0x11 with the machine's number of pins. The guest's entry (RTE) is kept as
  * written; the machine's entry is ours: while the guest's is unmasked, its pin is open as a host

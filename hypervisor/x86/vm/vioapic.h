@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The service VM's IO-APICs: one for each of the machine's, at the same address, with the same id and
  * pins. A pin that the guest unmasks opens the machine's pin; its interrupts are posted to the vLAPICs

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the three files of the virtual local APIC share: vlapic.c (posting, delivery, reset),
  * vlapic-regs.c (registers), vlapic-timer.c. Nobody else includes it. */
 #ifndef LODGE_X86_VM_VLAPIC_INTERNAL_H

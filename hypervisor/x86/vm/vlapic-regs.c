@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The registers of the virtual local APIC. Both faces of it, the xAPIC page and the x2APIC MSRs, lead
  * to the same ones, numbered as in x2APIC: offset in the page / 16.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The timer of the virtual local APIC: one-shot, periodic and TSC deadline. It counts at 100 MHz before
  * its divider. Its struct timer fires on the CPU where the vCPU ran when it was set, or to which

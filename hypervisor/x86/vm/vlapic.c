@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtual local APIC: who gets an interrupt, and when.
  *

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtual local APIC of a vCPU: xAPIC page and x2APIC MSRs, interprocessor interrupts, timer.
  * State is struct vlapic in arch-types.h. Only the vCPU itself works on its registers; everybody

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a vendor's virtualisation must do for x86/vm: one table of functions, chosen once at boot.
  * Everything that depends on SVM or VMX is behind it; everything that both share is not.
  * All functions run on the CPU that runs the vCPU (or while the vCPU runs nowhere), interrupts off,

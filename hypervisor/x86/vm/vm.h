@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtual machine as both vendors share it: start states, faults, emulated ports and pages, and
  * the loop that runs vCPUs. */
 #ifndef LODGE_X86_VM_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What vpci.c (configuration space, BARs) and msi.c (message interrupts) share. Nobody else includes
  * it. */
 #ifndef LODGE_X86_VM_VPCI_INTERNAL_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The service VM's view of PCI configuration space. Every access is trapped; nearly all are passed on.
  * What is not: functions of the hypervisor (they read as absent), and what msi.c emulates. What is

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The service VM's PCI configuration space: the machine's own, less what belongs to the hypervisor
  * (IOMMUs), through ports 0xcf8 and 0xcfc and through the memory-mapped windows of MCFG. Reads pass;

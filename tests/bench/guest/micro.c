@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the hypervisor costs, one operation at a time. Under -icount shift=0 the TSC counts instructions,
  * the guest's own and the hypervisor's; a run of RDTSC; operation; RDTSC less an empty run is then an

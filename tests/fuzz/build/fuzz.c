@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Any bytes as a kernel's file: bzImage, its packed kernel, ELF image. What is accepted must be what its
  * reader promises. */
 #include <stdlib.h>

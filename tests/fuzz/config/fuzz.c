@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Whatever the bytes are: no fault, and a domain that is taken is the same when written and read again. */
 #include <stdio.h>
 #include <stdlib.h>

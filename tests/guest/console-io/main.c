@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* console_io: the initial domain's way to the machine's console. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* What CPUID shows: the hypervisor's own leaves, and which features of the machine are passed on. */
 #include "guest/guest.h"
 

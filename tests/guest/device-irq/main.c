@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A device's interrupts, by line through the virtual IO-APIC and by message. Whatever the guest writes into
  * the device's message registers, what the device sends is an interrupt of the guest.

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A device is told to read and write memory (QEMU's "edu" device, which copies on command). It sees the
  * guest's own memory at guest physical addresses, and nothing else: not the hypervisor, which lies at

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The contract of the PVH entry point: CPU state, start info, memory map, modules, ACPI. */
 #include "guest/guest.h"
 

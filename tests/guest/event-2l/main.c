@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Event channels under the 2-level ABI: every kind of port, masks, upcalls by vector and by callback. */
 #include "guest/guest.h"
 #include "event-checks.h"

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Event channels under the FIFO ABI: the same promises, and queues, priorities, growth. */
 #include "guest/guest.h"
 #include "event-checks.h"

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Event channels under a guest that lies: wrong arguments, torn queues, floods. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* FPU and SSE state belongs to each vCPU, however often vCPUs change places on a CPU. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Grant tables, from both sides: this domain grants to itself, then maps, copies, and lies. */
 #include "guest/guest.h"
 

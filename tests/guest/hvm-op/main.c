@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* hvm_op: parameters and upcall vectors. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The calling convention of hypercalls: registers, privilege, numbers, pointers, 32-bit callers. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Hypercalls with arguments out of a bag of plausible and absurd values, on all vCPUs at once. They may
  * all fail; the machine must go on, and the guest must find itself unharmed where it did not ask for harm.

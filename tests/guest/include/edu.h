@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* QEMU's "edu" PCI device, which copies memory and raises interrupts on command, and the way to it. */
 #ifndef TESTS_GUEST_EDU_H
 #define TESTS_GUEST_EDU_H

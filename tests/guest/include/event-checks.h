@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Sentences about events that hold under both event ABIs. Interrupts must be on. */
 #ifndef TESTS_GUEST_EVENT_CHECKS_H
 #define TESTS_GUEST_EVENT_CHECKS_H

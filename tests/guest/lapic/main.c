@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The local APIC in xAPIC and in x2APIC mode: identity, priorities, IPIs to oneself, timer, errors. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* memory_op: a guest gives memory back, takes it again, moves frames, and cannot reach beyond. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Guest physical addresses and I/O ports where nothing is: reads give all ones, writes are dropped. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The pages with a device's MSI-X table, which the hypervisor accesses for the guest: where they are the
  * device's, and where the guest says that they are. */
 #include "guest/guest.h"

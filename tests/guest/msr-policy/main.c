@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Which MSRs a guest may read and write, and what it finds there. */
 #include "guest/guest.h"
 

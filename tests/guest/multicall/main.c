@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* multicall: several hypercalls in one. */
 #include "guest/guest.h"
 

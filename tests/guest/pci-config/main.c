@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* PCI configuration: what the initial domain sees of it, and what moving a device's registers gives it. */
 #include "guest/guest.h"
 #include "edu.h"

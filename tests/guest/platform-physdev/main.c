@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* platform_op and physdev_op: what the initial domain tells and asks about the machine. */
 #include "guest/guest.h"
 

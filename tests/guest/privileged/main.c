@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Privileged and intercepted instructions, at CPL 0 and CPL 3: each faults or works as on a CPU without
  * virtualisation. */
 #include "guest/guest.h"

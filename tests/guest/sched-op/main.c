@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* sched_op: yield, poll, block. Reasons of shutdown are each a run of their own: "reason=N" on the
  * command line. */
 #include "guest/guest.h"

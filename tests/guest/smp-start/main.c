@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* vCPUs are started by INIT and SIPI, stop, and are started again; IPIs go between them. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The paravirtual clock and the wall clock. */
 #include "guest/guest.h"
 

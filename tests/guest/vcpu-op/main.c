@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* vcpu_op: state of vCPUs, timers, and the areas a vCPU shares with the hypervisor. */
 #include "guest/guest.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* xen_version: numbers, strings, features. */
 #include "guest/guest.h"
 

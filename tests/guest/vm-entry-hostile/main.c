@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Every way in which a guest could make a VM entry fail. Each must give the exception a real CPU gives,
  * or stop this domain with a reason; never the machine. What a CPU refuses by itself need not be looked

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* libxencall's functions over an imagined hypervisor that has one domain, made of a struct guest_memory. */
 #ifndef LODGE_TESTS_BUILD_FAKE_XENCALL_H
 #define LODGE_TESTS_BUILD_FAKE_XENCALL_H

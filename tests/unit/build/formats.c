@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Kernel files: good ones of every kind, and what each kind of damage is called. */
 #include "unit.h"
 

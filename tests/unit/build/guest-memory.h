@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A target that is an image in memory, and what a guest would read from it. The reading shares nothing with
  * the builder: offsets are those of the public ABI and of ACPI, spelled out once more.

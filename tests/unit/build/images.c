@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Writes kernel images byte by byte: nothing here is shared with what reads them. */
 #include "images.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Kernels made by the tests: small ELF images of both classes, and bzImages around them in every packing. */
 #ifndef LODGE_TESTS_BUILD_IMAGES_H
 #define LODGE_TESTS_BUILD_IMAGES_H

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The folder of unpacked kernels: used when it is right, of no harm when it is wrong. */
 #include "unit.h"
 

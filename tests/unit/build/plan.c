@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* Plans carried out on an image in memory, and read from there as the guest would. */
 #include "unit.h"
 

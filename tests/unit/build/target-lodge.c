@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* A plan carried out by hypercalls, on an imagined hypervisor. */
 #include "unit.h"
 

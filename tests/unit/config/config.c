@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* toolstack/config: golden files (cases/), the values that come out, and what writes them again.
  *
  *   pass-*.xml        is a domain; NAME.txt are its warnings, if any, NAME.out is what domain_write() makes of it

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* toolstack/lib: errors, sizes, CPU sets, suggestions, CPU features. */
 #include "unit.h"
 

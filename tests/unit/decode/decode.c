@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* x86/vm/decode.h */
 #include "x86/vm/decode.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* x86/vm/elf.c: a small good image, and what each kind of damage to it is called. */
 #include "unit.h"
 

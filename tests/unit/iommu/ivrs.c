@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* x86/iommu/ivrs.c: what the table says in its three forms, and what damage does to it. */
 #include "unit.h"
 
