@@ -306,7 +306,7 @@ static mfn_t take_own(unsigned order, unsigned node, unsigned flags, uint16_t ow
 
 	if (frame == FRAME_NONE)
 		return MFN_NONE;
-	__atomic_sub_fetch(&nr_unclaimed, 1ll << order, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&nr_unclaimed, (int64_t)1 << order, __ATOMIC_RELAXED);
 	return MFN(frame);
 }
 
@@ -431,7 +431,7 @@ int page_claim_domain(struct domain *d, mfn_t mfn, unsigned order)
 		unaccount(d, 1ull << order);
 		return -XEN_EBUSY;
 	}
-	__atomic_sub_fetch(&nr_unclaimed, 1ll << order, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&nr_unclaimed, (int64_t)1 << order, __ATOMIC_RELAXED);
 	for (uint32_t i = 0; i < 1u << order; i++)
 		set_word(&page_table_base[mfn.n + i], 1, d->id, 0, 0);
 	return 0;
