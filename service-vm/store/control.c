@@ -15,7 +15,9 @@
 /* Of open_memstream(): what was printed, as much as fits. */
 static int reply_text(struct request *r, FILE *f, char **text, const size_t *len)
 {
-	bool is_whole = !ferror(f) & !fclose(f); /* text is there from here on */
+	bool is_whole = !ferror(f);
+
+	is_whole = !fclose(f) && is_whole; /* text is there from here on */
 
 	if (is_whole) {
 		r->reply_len = MIN(*len + 1, sizeof(r->reply));

@@ -319,10 +319,12 @@ static void work_for_us(struct worker *workers, long us)
 		bool moved = false;
 
 		for (int i = 0; i < WORKERS; i++) {
-			if (push(&workers[i]) | pull(&workers[i])) {
-				moved = true;
-				fake_machine_send_event(workers[i].domid);
-			}
+			bool pushed = push(&workers[i]), pulled = pull(&workers[i]);
+
+			if (!pushed && !pulled)
+				continue;
+			moved = true;
+			fake_machine_send_event(workers[i].domid);
 		}
 		if (!moved)
 			usleep(50);
