@@ -158,7 +158,7 @@ static uint32_t make_child(const struct step *steps, unsigned int nr)
 
 static struct step result_of(uint32_t id, unsigned int nr)
 {
-	struct step s;
+	struct step s = { 0 };
 
 	need(copy(LODGE_CONTROL_copy_out, id, CHILD_STEPS + nr * sizeof(s), &s, sizeof(s)),
 	     "copy out a step");

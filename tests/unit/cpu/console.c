@@ -152,6 +152,24 @@ START_TEST(the_ring_keeps_the_last_64_kib)
 }
 END_TEST
 
+START_TEST(what_was_cleared_is_not_read_again)
+{
+	char buf[16];
+	uint64_t pos = 0;
+
+	console_write("old new", 7);
+	console_clear_ring(4);
+	ck_assert_uint_eq(read_ring(&pos, buf, sizeof(buf)), 3);
+	ck_assert_mem_eq(buf, "new", 3);
+	console_clear_ring(2); /* what is cleared stays so */
+	console_clear_ring(99);
+	pos = 0;
+	ck_assert_uint_eq(read_ring(&pos, buf, sizeof(buf)), 0);
+	console_write("more", 4);
+	ck_assert_uint_eq(read_ring(&pos, buf, sizeof(buf)), 4);
+}
+END_TEST
+
 START_TEST(a_position_beyond_the_end_starts_at_the_oldest)
 {
 	char buf[100];
@@ -390,12 +408,13 @@ UNIT_MAIN("console", setup, teardown, a_message_has_its_time_and_the_name_of_the
 	  the_level_decides_what_reaches_the_serial_line, a_message_starts_on_a_line_of_its_own,
 	  a_message_that_is_too_long_is_cut_and_ends, a_guest_can_print_16_messages_in_5_seconds,
 	  the_limit_of_one_guest_does_not_silence_another, the_ring_keeps_the_last_64_kib,
-	  a_position_beyond_the_end_starts_at_the_oldest, console_io_is_for_the_privileged_only,
-	  console_io_fails_with_enosys_for_another_command, write_goes_to_the_serial_line_as_it_is,
-	  write_fails_when_copy_in_faults, a_long_write_can_be_stopped_and_goes_on,
-	  input_reaches_the_service_vm, input_without_a_service_vm_waits_for_it,
-	  read_keeps_what_the_guest_did_not_get, input_beyond_256_bytes_is_lost,
-	  ctrl_a_three_times_switches_and_back, fewer_ctrl_a_reach_the_service_vm,
-	  every_key_of_the_help_shows_something, the_keys_tell_who_runs_and_who_waits,
-	  pending_events_are_shown_but_not_without_end, a_panic_prints_even_if_the_lock_was_held,
-	  trace_tells_the_last_records_oldest_first, trace_prints_no_more_than_there_is)
+	  what_was_cleared_is_not_read_again, a_position_beyond_the_end_starts_at_the_oldest,
+	  console_io_is_for_the_privileged_only, console_io_fails_with_enosys_for_another_command,
+	  write_goes_to_the_serial_line_as_it_is, write_fails_when_copy_in_faults,
+	  a_long_write_can_be_stopped_and_goes_on, input_reaches_the_service_vm,
+	  input_without_a_service_vm_waits_for_it, read_keeps_what_the_guest_did_not_get,
+	  input_beyond_256_bytes_is_lost, ctrl_a_three_times_switches_and_back,
+	  fewer_ctrl_a_reach_the_service_vm, every_key_of_the_help_shows_something,
+	  the_keys_tell_who_runs_and_who_waits, pending_events_are_shown_but_not_without_end,
+	  a_panic_prints_even_if_the_lock_was_held, trace_tells_the_last_records_oldest_first,
+	  trace_prints_no_more_than_there_is)
