@@ -50,8 +50,8 @@ static int populate_block(struct domain *d, uint64_t gfn, unsigned order, unsign
 	if (err)
 		return err;
 	err = p2m_map(d, GFN(gfn), &e);
-	for (uint64_t i = 0; err && i < 1ull << order; i++)
-		page_put(MFN(e.mfn.n + i));
+	if (err)
+		page_put_block(e.mfn, order);
 	return err;
 }
 

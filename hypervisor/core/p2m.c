@@ -226,8 +226,8 @@ int p2m_batch_unmap(struct p2m_batch *b, gfn_t gfn, unsigned order, unsigned kin
 
 static void drop_counts(const struct p2m_entry *e)
 {
-	for (uint64_t i = 0; kind_counts(e->kind) && i < 1ull << e->order; i++)
-		page_put(MFN(e->mfn.n + i));
+	if (kind_counts(e->kind))
+		page_put_block(e->mfn, e->order);
 }
 
 void p2m_batch_finish(struct p2m_batch *b)

@@ -9,6 +9,7 @@
 #include "lodge/page.h"
 
 #include "abi/errno.h"
+#include "lib/bitmap.h"
 #include "lib/string.h"
 #include "lodge/arch.h"
 #include "lodge/domain.h"
@@ -476,6 +477,46 @@ void page_put(mfn_t mfn)
 	BUG_ON(!(uint32_t)old);
 	if ((uint32_t)old == 1)
 		release(mfn, (uint16_t)(old >> 32));
+}
+
+/* One lock for all, where nobody else counts one of them. A page that somebody does is freed by him. */
+static void put_block(mfn_t mfn, unsigned order)
+{
+	bitmap_word_t is_last[BITMAP_WORDS(1u << ORDER_2M)] = { 0 };
+	struct page *p = mfn_to_page(mfn);
+	uint64_t nr = 1ull << order, nr_last = 0;
+	uint16_t owner = p->owner;
+
+	for (uint64_t i = 0; i < nr; i++) {
+		uint64_t old = __atomic_fetch_sub(&p[i].word, 1, __ATOMIC_ACQ_REL);
+
+		BUG_ON(!(uint32_t)old || (uint16_t)(old >> 32) != owner);
+		if ((uint32_t)old == 1) {
+			bitmap_set(is_last, i);
+			nr_last++;
+		}
+	}
+	if (nr_last == nr) {
+		give_back((uint32_t)mfn.n, order);
+		unaccount(domain_of_page(owner), nr);
+		return;
+	}
+	for (uint64_t i = 0; i < nr; i++)
+		if (bitmap_test(is_last, i))
+			release(MFN(mfn.n + i), owner);
+}
+
+void page_put_block(mfn_t mfn, unsigned order)
+{
+	unsigned step = MIN(order, ORDER_2M);
+
+	if (!order) {
+		page_put(mfn);
+		return;
+	}
+	BUG_ON(!is_aligned(mfn.n, 1ull << order) || mfn.n + (1ull << order) > nr_page_records);
+	for (uint64_t i = 0; i < 1ull << order; i += 1ull << step)
+		put_block(MFN(mfn.n + i), step);
 }
 
 /* Scrubbing --------------------------------------------------------------------------------------- */

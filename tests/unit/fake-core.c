@@ -282,6 +282,12 @@ WEAK void page_put(mfn_t mfn)
 	page_free(mfn, 0);
 }
 
+WEAK void page_put_block(mfn_t mfn, unsigned order)
+{
+	for (uint64_t i = 0; i < 1ull << order; i++)
+		page_put(MFN(mfn.n + i));
+}
+
 /* domain.h */
 
 WEAK struct domain *service_vm;

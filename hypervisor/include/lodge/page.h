@@ -85,6 +85,8 @@ must_check int page_set_claim(struct domain *d, uint64_t nr, uint64_t *ret_missi
 must_check bool page_get(mfn_t mfn, uint16_t owner);
 /* Drops a count; the last one frees the page and takes it off its owner's account. */
 void page_put(mfn_t mfn);
+/* The same for each page of a block that one domain owns, aligned to its size. */
+void page_put_block(mfn_t mfn, unsigned order);
 
 /* Scrubs up to nr_pages of freed memory; false when none is left. Called by idle CPUs. */
 bool page_scrub_some(unsigned nr_pages);

@@ -284,6 +284,25 @@ START_TEST(set_memory_map_keeps_what_the_guest_is_told)
 }
 END_TEST
 
+START_TEST(a_block_of_which_others_count_a_page_is_freed_but_for_that_page)
+{
+	uint64_t nr_free = page_count_free();
+	mfn_t mfn;
+
+	ck_assert_int_eq(page_alloc_domain(guest, ORDER_2M, 0, &mfn), 0);
+	ck_assert(page_get(MFN(mfn.n + 7), 1));
+	page_put_block(mfn, ORDER_2M);
+	ck_assert_uint_eq(page_count_free(), nr_free - 1);
+	ck_assert_uint_eq(guest->nr_pages, 1);
+	page_put(MFN(mfn.n + 7));
+	ck_assert_uint_eq(page_count_free(), nr_free);
+	ck_assert_int_eq(page_alloc_domain(guest, ORDER_2M, 0, &mfn), 0);
+	page_put_block(mfn, ORDER_2M);
+	ck_assert_uint_eq(page_count_free(), nr_free);
+	ck_assert_uint_eq(guest->nr_pages, 0);
+}
+END_TEST
+
 UNIT_MAIN("control-memory", control_setup, world_teardown,
 	  set_memory_limits_what_the_domain_may_own,
 	  a_claim_cannot_be_had_by_others_but_is_there_for_who_has_it,
@@ -298,4 +317,5 @@ UNIT_MAIN("control-memory", control_setup, world_teardown,
 	  copies_cross_pages_at_any_offset_and_come_back_the_same,
 	  a_copy_stops_with_EINVAL_where_the_domain_has_no_memory,
 	  a_copy_whose_buffer_faults_fails_with_EFAULT_and_keeps_no_page,
-	  a_copy_goes_on_where_it_was_stopped, set_memory_map_keeps_what_the_guest_is_told)
+	  a_copy_goes_on_where_it_was_stopped, set_memory_map_keeps_what_the_guest_is_told,
+	  a_block_of_which_others_count_a_page_is_freed_but_for_that_page)
