@@ -521,12 +521,15 @@ void page_put_block(mfn_t mfn, unsigned order)
 
 /* Scrubbing --------------------------------------------------------------------------------------- */
 
-/* Takes a dirty block of at most max_order pages off the lists. */
-static uint32_t take_dirty(struct node *n, unsigned max_order, unsigned *ret_order)
+/* Takes a dirty block of at most max_order pages off the lists. Scrubbing can wait: who needs the lock
+ * for a guest never queues behind it. */
+static uint32_t take_dirty(struct node *n, unsigned max_order, unsigned *ret_order, bool *ret_busy)
 {
 	uint32_t frame = FRAME_NONE;
 
-	spin_lock(&n->lock);
+	*ret_busy = !spin_trylock(&n->lock);
+	if (*ret_busy)
+		return FRAME_NONE;
 	for (unsigned z = 0; z < NR_ZONES && frame == FRAME_NONE; z++) {
 		uint32_t orders = n->lists[z][DIRTY].orders;
 
@@ -544,12 +547,14 @@ static uint32_t take_dirty(struct node *n, unsigned max_order, unsigned *ret_ord
 bool page_scrub_some(unsigned nr_pages)
 {
 	unsigned max_order = nr_pages ? MIN(log2_floor(nr_pages), MAX_ORDER) : 0;
+	bool is_busy, was_busy = false;
 	unsigned order = 0;
 
 	for (unsigned i = 0; i < nr_nodes; i++) {
 		struct node *n = &nodes[i];
-		uint32_t frame = take_dirty(n, max_order, &order);
+		uint32_t frame = take_dirty(n, max_order, &order, &is_busy);
 
+		was_busy |= is_busy;
 		if (frame == FRAME_NONE)
 			continue;
 		memset(mfn_to_ptr(MFN(frame)), 0, PAGE_SIZE << order);
@@ -559,7 +564,7 @@ bool page_scrub_some(unsigned nr_pages)
 		spin_unlock(&n->lock);
 		return true;
 	}
-	return false;
+	return was_busy;
 }
 
 /* Boot -------------------------------------------------------------------------------------------- */
