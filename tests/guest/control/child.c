@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The code of the child: see child.h. It runs where it is copied to, so it has no addresses of its own. */
 #include "child.h"
 

@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest that this test makes: 32-bit code at CHILD_ENTRY that works through a list of steps, which the
  * test writes into its memory. Each step is a hypercall or one of STEP_*; its result stays in the list.

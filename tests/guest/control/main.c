@@ -1,4 +1,3 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
 /* The control interface, from the first claim to the last page: guests are made, fed, started, watched and
  * destroyed. */
 #include "abi/control.h"
