@@ -25,6 +25,11 @@ function emit(what, type, member,    public)
 		return
 	if (wide == 32 && type == public && (("compat_" type) in twin))
 		return
+	if (public == "ring_header") { # the public headers have it as a part of each protocol's own
+		if (what == "SIZE")
+			return
+		public = "blkif_sring"
+	}
 	printf "%s(%s, %s%s)\n", what, type, public, member == "" ? "" : ", " member
 }
 
@@ -41,6 +46,10 @@ function emit(what, type, member,    public)
 
 /^#define [A-Za-z_0-9]+[ \t]+[^ \t]/ && $2 !~ /^(LODGE_ABI|ABI_)/ && !($2 in ours_only) && wide == 64 {
 	values[nr_values++] = $2
+}
+
+/^\tXenbusState[A-Za-z]+ = / && wide == 64 {
+	values[nr_values++] = $1
 }
 
 END {
