@@ -50,7 +50,8 @@
 #define LODGE_CONTROL_cpu_list       23 /* u.list: buffer of struct lodge_cpu_info */
 #define LODGE_CONTROL_exit_names     24 /* u.list: buffer of struct lodge_exit_name */
 #define LODGE_CONTROL_read_console   25 /* u.console */
-#define LODGE_CONTROL_NR             26
+#define LODGE_CONTROL_inject_nmi     26 /* u.vcpu: no buffer */
+#define LODGE_CONTROL_NR             27
 
 #define LODGE_DOMAIN_ANY UINT32_MAX /* create: the hypervisor chooses the id */
 #define LODGE_VCPU_ALL   UINT32_MAX /* set_affinity, set_scheduling: every vCPU of the domain */
@@ -123,7 +124,8 @@ struct lodge_control_copy {
 };
 
 /* One vCPU and a buffer.
- * start_vcpu: its first state; it runs once the domain is not paused. -EBUSY: it is up. */
+ * start_vcpu: its first state; it runs once the domain is not paused. -EBUSY: it is up.
+ * inject_nmi: as by a button on the machine. */
 struct lodge_control_vcpu {
 	uint32_t vcpu;
 	uint32_t reserved;
@@ -142,13 +144,16 @@ struct lodge_control_seed_grant {
 
 #define LODGE_SEED_GRANTS 8 /* those that Linux leaves to the toolstack */
 
-/* Share of CPU time. get_scheduling: of one vCPU. */
+/* Share of CPU time. The weight is a vCPU's; the cap is the domain's: what all its vCPUs get together, whichever
+ * vCPU is named. get_scheduling: of one vCPU. */
 struct lodge_control_scheduling {
 	uint32_t vcpu;   /* or LODGE_VCPU_ALL */
-	uint32_t weight; /* 1 … 65535, 256 is normal */
-	uint32_t cap;    /* 0: none. Others do not exist yet */
+	uint32_t weight; /* 1 … 65535, 256 is normal; set_scheduling: 0 leaves it */
+	uint32_t cap;    /* percent of one CPU; 0: none; set_scheduling: LODGE_CAP_SAME leaves it */
 	uint32_t reserved;
 };
+
+#define LODGE_CAP_SAME UINT32_MAX
 
 /* Ends the domain as if it had asked for it. With SHUTDOWN_crash, the log says who did. */
 struct lodge_control_shutdown {
@@ -286,6 +291,9 @@ struct lodge_domain_info {
 	uint32_t max_grant_frames;
 	uint32_t nr_maptrack_frames;
 	uint32_t max_maptrack_frames;
+	uint64_t overhead; /* bytes of the hypervisor's memory that serve it, nr_tables included */
+	uint32_t cap;      /* percent of one CPU; 0: none */
+	uint32_t reserved;
 	uint64_t change;                           /* number of its last change */
 	char crash_reason[LODGE_CRASH_REASON_LEN]; /* empty: it did not crash */
 };
@@ -296,9 +304,9 @@ struct lodge_domain_info {
 #define LODGE_DOMAIN_DYING      0x08u /* being destroyed, or destroyed and in use by others still */
 #define LODGE_DOMAIN_GONE       0x10u /* nothing but domain and change says anything */
 #define LODGE_DOMAIN_RUNNING    0x20u /* one of its vCPUs runs right now */
-#define LODGE_DOMAIN_WAITING    0x40u /* one of them can run, but waits for a CPU */
+#define LODGE_DOMAIN_WAITING    0x40u /* one of them can run, but waits for a CPU or for its cap */
 
-ABI_SIZE(struct lodge_domain_info, 216);
+ABI_SIZE(struct lodge_domain_info, 232);
 ABI_OFFSET(struct lodge_domain_info, domain, 0);
 ABI_OFFSET(struct lodge_domain_info, flags, 4);
 ABI_OFFSET(struct lodge_domain_info, uuid, 8);
@@ -318,8 +326,11 @@ ABI_OFFSET(struct lodge_domain_info, nr_grant_frames, 96);
 ABI_OFFSET(struct lodge_domain_info, max_grant_frames, 100);
 ABI_OFFSET(struct lodge_domain_info, nr_maptrack_frames, 104);
 ABI_OFFSET(struct lodge_domain_info, max_maptrack_frames, 108);
-ABI_OFFSET(struct lodge_domain_info, change, 112);
-ABI_OFFSET(struct lodge_domain_info, crash_reason, 120);
+ABI_OFFSET(struct lodge_domain_info, overhead, 112);
+ABI_OFFSET(struct lodge_domain_info, cap, 120);
+ABI_OFFSET(struct lodge_domain_info, reserved, 124);
+ABI_OFFSET(struct lodge_domain_info, change, 128);
+ABI_OFFSET(struct lodge_domain_info, crash_reason, 136);
 
 #define LODGE_EXIT_KINDS 32
 
@@ -329,9 +340,10 @@ struct lodge_vcpu_info {
 	uint32_t cpu;   /* where it runs, or ran last */
 	uint32_t weight;
 	uint64_t running_ns;              /* where its time went */
-	uint64_t waiting_ns;              /* could run, but others did */
+	uint64_t waiting_ns;              /* could run, but others did, or its cap was used up */
 	uint64_t blocked_ns;              /* had nothing to do */
 	uint64_t offline_ns;              /* paused or not up */
+	uint64_t capped_ns;               /* of waiting_ns: for the cap */
 	uint64_t exits[LODGE_EXIT_KINDS]; /* by kind: exit_names tells their names */
 };
 
@@ -339,8 +351,9 @@ struct lodge_vcpu_info {
 #define LODGE_VCPU_PAUSED  0x2u
 #define LODGE_VCPU_BLOCKED 0x4u /* waits for an event or interrupt */
 #define LODGE_VCPU_RUNNING 0x8u
+#define LODGE_VCPU_CAPPED  0x10u /* can run, but the domain's cap is used up */
 
-ABI_SIZE(struct lodge_vcpu_info, 304);
+ABI_SIZE(struct lodge_vcpu_info, 312);
 ABI_OFFSET(struct lodge_vcpu_info, vcpu, 0);
 ABI_OFFSET(struct lodge_vcpu_info, flags, 4);
 ABI_OFFSET(struct lodge_vcpu_info, cpu, 8);
@@ -349,7 +362,8 @@ ABI_OFFSET(struct lodge_vcpu_info, running_ns, 16);
 ABI_OFFSET(struct lodge_vcpu_info, waiting_ns, 24);
 ABI_OFFSET(struct lodge_vcpu_info, blocked_ns, 32);
 ABI_OFFSET(struct lodge_vcpu_info, offline_ns, 40);
-ABI_OFFSET(struct lodge_vcpu_info, exits, 48);
+ABI_OFFSET(struct lodge_vcpu_info, capped_ns, 48);
+ABI_OFFSET(struct lodge_vcpu_info, exits, 56);
 
 /* Those without a name do not occur. */
 struct lodge_exit_name {
@@ -377,17 +391,21 @@ struct lodge_registers {
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t rip, rflags;
 	uint64_t cr0, cr3, cr4, efer;
+	uint64_t cr2;                    /* address of its last page fault */
+	uint64_t kernel_gs_base;         /* the one that SWAPGS gets */
 	struct lodge_segment segment[8]; /* ES CS SS DS FS GS LDTR TR */
 };
 
-ABI_SIZE(struct lodge_registers, 304);
+ABI_SIZE(struct lodge_registers, 320);
 ABI_OFFSET(struct lodge_registers, rax, 0);
 ABI_OFFSET(struct lodge_registers, r8, 64);
 ABI_OFFSET(struct lodge_registers, rip, 128);
 ABI_OFFSET(struct lodge_registers, rflags, 136);
 ABI_OFFSET(struct lodge_registers, cr0, 144);
 ABI_OFFSET(struct lodge_registers, efer, 168);
-ABI_OFFSET(struct lodge_registers, segment, 176);
+ABI_OFFSET(struct lodge_registers, cr2, 176);
+ABI_OFFSET(struct lodge_registers, kernel_gs_base, 184);
+ABI_OFFSET(struct lodge_registers, segment, 192);
 
 struct lodge_node_info {
 	uint64_t nr_pages;

@@ -16,6 +16,8 @@
 #define FRAME_NONE  UINT32_MAX
 #define OBJECT_NONE 0xffffu
 
+static_assert(MEM_SIZE_MIN == 1u << MIN_SHIFT, "mem_footprint() tells our smallest class");
+
 static struct spinlock heap_lock = SPINLOCK(LOCK_RANK_HEAP);
 
 /* Pages with room, by class: first frame + 1, so that zero is empty. heap_lock. */

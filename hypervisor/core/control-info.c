@@ -105,21 +105,24 @@ static void sum_up_vcpus(struct domain *d, struct lodge_domain_info *info)
 
 static void fill_domain(struct domain *d, struct lodge_domain_info *info)
 {
-	*info = (struct lodge_domain_info){ .domain = d->id,
-					    .nr_vcpus = d->nr_vcpus,
-					    .nr_pages = READ_ONCE(d->nr_pages),
-					    .max_pages = READ_ONCE(d->max_pages),
-					    .nr_claimed = READ_ONCE(d->nr_claimed),
-					    .nr_tables = READ_ONCE(d->p2m.nr_table_pages),
-					    .highest_gfn = READ_ONCE(d->p2m.highest_gfn),
-					    .nr_ports = READ_ONCE(d->evtchn.nr_open),
-					    .max_ports = READ_ONCE(d->evtchn.max_port),
-					    .nr_grant_frames = READ_ONCE(d->grant.nr_frames),
-					    .max_grant_frames = d->grant.max_frames,
-					    .nr_maptrack_frames =
-						    READ_ONCE(d->grant.nr_maptrack_frames),
-					    .max_maptrack_frames = d->grant.max_maptrack_frames,
-					    .change = domain_change_of(d->id) };
+	*info = (struct lodge_domain_info){
+		.domain = d->id,
+		.nr_vcpus = d->nr_vcpus,
+		.nr_pages = READ_ONCE(d->nr_pages),
+		.max_pages = READ_ONCE(d->max_pages),
+		.nr_claimed = READ_ONCE(d->nr_claimed),
+		.nr_tables = READ_ONCE(d->p2m.nr_table_pages),
+		.highest_gfn = READ_ONCE(d->p2m.highest_gfn),
+		.nr_ports = READ_ONCE(d->evtchn.nr_open),
+		.max_ports = READ_ONCE(d->evtchn.max_port),
+		.nr_grant_frames = READ_ONCE(d->grant.nr_frames),
+		.max_grant_frames = d->grant.max_frames,
+		.nr_maptrack_frames = READ_ONCE(d->grant.nr_maptrack_frames),
+		.max_maptrack_frames = d->grant.max_maptrack_frames,
+		.overhead = READ_ONCE(d->overhead) + READ_ONCE(d->p2m.nr_table_pages) * PAGE_SIZE,
+		.cap = READ_ONCE(d->cap.percent),
+		.change = domain_change_of(d->id)
+	};
 	memcpy(info->uuid, d->handle, sizeof(info->uuid));
 	spin_lock(&d->lock);
 	info->flags = domain_flags(d);
@@ -185,6 +188,8 @@ static uint32_t vcpu_flags(const struct vcpu *v)
 		flags |= LODGE_VCPU_PAUSED;
 	if (blocked_by & (VCPU_HALTED | VCPU_POLLING))
 		flags |= LODGE_VCPU_BLOCKED;
+	if (blocked_by & VCPU_PARKED)
+		flags |= LODGE_VCPU_CAPPED;
 	if (READ_ONCE(v->sched.running))
 		flags |= LODGE_VCPU_RUNNING;
 	return flags;
@@ -208,6 +213,7 @@ static void fill_vcpu(struct control *c, uint32_t number, void *ret_record)
 		info->waiting_ns = r.time[RUNSTATE_runnable];
 		info->blocked_ns = r.time[RUNSTATE_blocked];
 		info->offline_ns = r.time[RUNSTATE_offline];
+		info->capped_ns = sched_get_parked_ns(v);
 		for (unsigned i = 0; i < LODGE_EXIT_KINDS; i++)
 			info->exits[i] = READ_ONCE(v->nr_exits[i]);
 	}

@@ -172,6 +172,16 @@ static int control_start_vcpu(struct control *c)
 	return err;
 }
 
+static int control_inject_nmi(struct control *c)
+{
+	const struct lodge_control_vcpu *op = &c->op.u.vcpu;
+	struct vcpu *v = domain_vcpu(c->d, op->vcpu);
+
+	if (!v || op->reserved || op->buffer)
+		return -XEN_EINVAL;
+	return arch_vcpu_send_nmi(v);
+}
+
 /* Does fn to one vCPU or to all of the domain, until it fails. */
 static int for_vcpus(struct control *c, uint32_t vcpu,
 		     int (*fn)(struct vcpu *v, const void *argument), const void *argument)
@@ -190,16 +200,23 @@ static int for_vcpus(struct control *c, uint32_t vcpu,
 
 static int set_weight(struct vcpu *v, const void *weight)
 {
-	return sched_set_weight(v, *(const uint32_t *)weight);
+	uint32_t w = *(const uint32_t *)weight;
+
+	return w ? sched_set_weight(v, w) : 0;
 }
 
 static int control_set_scheduling(struct control *c)
 {
 	const struct lodge_control_scheduling *op = &c->op.u.scheduling;
 
-	if (op->cap || op->reserved)
+	int err;
+
+	if (op->reserved)
 		return -XEN_EINVAL;
-	return for_vcpus(c, op->vcpu, set_weight, &op->weight);
+	err = for_vcpus(c, op->vcpu, set_weight, &op->weight);
+	if (!err && op->cap != LODGE_CAP_SAME)
+		sched_set_cap(c->d, op->cap);
+	return err;
 }
 
 static int control_get_scheduling(struct control *c)
@@ -210,6 +227,7 @@ static int control_get_scheduling(struct control *c)
 	if (!v || op->weight || op->cap || op->reserved)
 		return -XEN_EINVAL;
 	op->weight = READ_ONCE(v->sched.weight);
+	op->cap = READ_ONCE(c->d->cap.percent);
 	return 0;
 }
 
@@ -288,6 +306,7 @@ static const struct control_row {
 	ROW(cpu_list, list, HAS_RESULT),
 	ROW(exit_names, list, HAS_RESULT),
 	ROW(read_console, console, HAS_RESULT),
+	ROW(inject_nmi, vcpu, EXCLUSIVE | OF_OTHERS),
 #undef ROW
 };
 

@@ -137,10 +137,13 @@ static void domain_free(struct domain *d)
 	(void)!page_set_claim(d, 0,
 			      &missing); /* an allocation that failed may have given it back */
 	gnttab_fini(d);
-	if (d->shared_info)
+	if (d->shared_info) {
 		page_put(ptr_to_mfn(d->shared_info));
-	mem_free(d->e820, d->nr_e820 * sizeof(d->e820[0]));
-	mem_free(d->vcpu, d->nr_vcpus * sizeof(d->vcpu[0]));
+		domain_count_overhead(d, -(int64_t)PAGE_SIZE);
+	}
+	domain_mem_free(d, d->e820, d->nr_e820 * sizeof(d->e820[0]));
+	domain_mem_free(d, d->vcpu, d->nr_vcpus * sizeof(d->vcpu[0]));
+	BUG_ON(LODGE_DEBUG && d->overhead != mem_footprint(sizeof(*d))); /* something leaks */
 	mem_free(d, sizeof(*d));
 }
 
@@ -180,7 +183,8 @@ static int create_parts(struct domain *d, const struct domain_config *cfg)
 	if (mfn_is_none(mfn))
 		return -XEN_ENOMEM;
 	d->shared_info = mfn_to_ptr(mfn);
-	d->vcpu = mem_alloc(cfg->nr_vcpus * sizeof(d->vcpu[0]));
+	domain_count_overhead(d, PAGE_SIZE);
+	d->vcpu = domain_mem_alloc(d, cfg->nr_vcpus * sizeof(d->vcpu[0]));
 	if (!d->vcpu)
 		return -XEN_ENOMEM;
 	d->nr_vcpus = cfg->nr_vcpus;
@@ -214,12 +218,14 @@ int domain_create(domid_t id, const struct domain_config *cfg, struct domain **r
 	if (!d)
 		return -XEN_ENOMEM;
 	d->id = id;
+	d->overhead = mem_footprint(sizeof(*d));
 	d->privileged = cfg->privileged;
 	d->refcount = 1;
 	d->max_pages = cfg->max_pages;
 	d->shared_info_gfn = GFN_NONE;
 	memcpy(d->handle, cfg->handle, sizeof(d->handle));
 	spinlock_init(&d->lock, LOCK_RANK_DOMAIN);
+	sched_domain_init(d);
 	err = create_parts(d, cfg);
 	if (!err)
 		err = table_insert(d);
@@ -245,7 +251,7 @@ int domain_set_memory_map(struct domain *d, const struct xen_e820_entry *entries
 
 	if (nr > MAX_E820_ENTRIES)
 		return -XEN_E2BIG;
-	new = mem_alloc(nr * sizeof(new[0]));
+	new = domain_mem_alloc(d, nr * sizeof(new[0]));
 	if (!new)
 		return -XEN_ENOMEM;
 	memcpy(new, entries, nr * sizeof(new[0]));
@@ -255,7 +261,7 @@ int domain_set_memory_map(struct domain *d, const struct xen_e820_entry *entries
 	d->e820 = new;
 	d->nr_e820 = nr;
 	spin_unlock(&d->lock);
-	mem_free(old, nr_old * sizeof(old[0]));
+	domain_mem_free(d, old, nr_old * sizeof(old[0]));
 	return 0;
 }
 
@@ -389,6 +395,7 @@ static int stop_vcpus(struct domain *d)
 {
 	domain_watchdog_fini(d);
 	domain_pause(d);
+	sched_domain_fini(d);
 	return 0;
 }
 

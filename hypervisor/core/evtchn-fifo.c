@@ -223,8 +223,8 @@ int evtchn_fifo_init_control(struct domain *d, const struct evtchn_init_control 
 
 	if (!v)
 		return -XEN_ENOENT;
-	fifo = mem_alloc(sizeof(*fifo)); /* in case that this is the first call */
-	fv = mem_alloc(sizeof(*fv));
+	fifo = domain_mem_alloc(d, sizeof(*fifo)); /* in case that this is the first call */
+	fv = domain_mem_alloc(d, sizeof(*fv));
 	if (!fifo || !fv)
 		goto free;
 	spinlock_init(&fifo->lock, LOCK_RANK_FIFO);
@@ -238,9 +238,9 @@ int evtchn_fifo_init_control(struct domain *d, const struct evtchn_init_control 
 		unpin(fv->control);
 free:
 	if (!used_fifo)
-		mem_free(fifo, sizeof(*fifo));
+		domain_mem_free(d, fifo, sizeof(*fifo));
 	if (err)
-		mem_free(fv, sizeof(*fv));
+		domain_mem_free(d, fv, sizeof(*fv));
 	return err;
 }
 
@@ -297,10 +297,10 @@ void evtchn_fifo_fini(struct domain *d)
 		if (!v || !v->fifo)
 			continue;
 		unpin(v->fifo->control);
-		mem_free(v->fifo, sizeof(*v->fifo));
+		domain_mem_free(d, v->fifo, sizeof(*v->fifo));
 		v->fifo = NULL;
 	}
 	for (uint32_t i = 0; i < fifo->nr_pages; i++)
 		unpin(fifo->array[i]);
-	mem_free(fifo, sizeof(*fifo));
+	domain_mem_free(d, fifo, sizeof(*fifo));
 }

@@ -22,7 +22,7 @@ int evtchn_init(struct domain *d, uint32_t max_port)
 		max_port = EVTCHN_FIFO_NR_CHANNELS - 1;
 	spinlock_init(&t->lock, LOCK_RANK_EVTCHN);
 	t->next_close = 1;
-	t->bucket = mem_alloc(EVTCHN_MAX_BUCKETS * sizeof(t->bucket[0]));
+	t->bucket = domain_mem_alloc(d, EVTCHN_MAX_BUCKETS * sizeof(t->bucket[0]));
 	if (!t->bucket)
 		return -XEN_ENOMEM;
 	t->max_port = max_port;
@@ -261,7 +261,7 @@ int evtchn_alloc_port(struct domain *d, evtchn_port_t *ret_port, struct evtchn *
 		return -XEN_EBUSY;
 	for (uint32_t i = 0; b < nr_buckets && i < MAX_FRUITLESS_BUCKETS; i++) {
 		if (!t->bucket[b])
-			t->bucket[b] = mem_alloc(PAGE_SIZE);
+			t->bucket[b] = domain_mem_alloc(d, PAGE_SIZE);
 		if (!t->bucket[b])
 			return -XEN_ENOMEM;
 		port = find_free(d, b, nr_ports);
@@ -450,7 +450,7 @@ int evtchn_teardown(struct domain *d)
 	t->bucket = NULL;
 	spin_unlock(&t->lock);
 	for (uint32_t i = 0; i < EVTCHN_MAX_BUCKETS; i++)
-		mem_free(bucket[i], PAGE_SIZE);
-	mem_free(bucket, EVTCHN_MAX_BUCKETS * sizeof(bucket[0]));
+		domain_mem_free(d, bucket[i], PAGE_SIZE);
+	domain_mem_free(d, bucket, EVTCHN_MAX_BUCKETS * sizeof(bucket[0]));
 	return 0;
 }

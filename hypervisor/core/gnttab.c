@@ -37,30 +37,32 @@ int gnttab_init(struct domain *d, uint32_t max_frames, uint32_t max_maptrack_fra
 	t->max_maptrack_frames =
 		max_maptrack_frames ? max_maptrack_frames : MAPTRACK_FRAMES_DEFAULT;
 	t->maptrack_free = MAPTRACK_NONE;
-	t->frame = mem_alloc(t->max_frames * sizeof(t->frame[0]));
-	t->frame_gfn = mem_alloc(t->max_frames * sizeof(t->frame_gfn[0]));
-	t->active = mem_alloc(t->max_frames * sizeof(t->active[0]));
+	t->frame = domain_mem_alloc(d, t->max_frames * sizeof(t->frame[0]));
+	t->frame_gfn = domain_mem_alloc(d, t->max_frames * sizeof(t->frame_gfn[0]));
+	t->active = domain_mem_alloc(d, t->max_frames * sizeof(t->active[0]));
 	if (!t->frame || !t->frame_gfn || !t->active)
 		return -XEN_ENOMEM;
 	return gnttab_grow(d, 1);
 }
 
 /* The lock is held. */
-static int add_frame(struct grant_table *t)
+static int add_frame(struct domain *d)
 {
+	struct grant_table *t = &d->grant;
 	mfn_t mfn = page_alloc_shared();
-	struct active_grant *active = mem_alloc(ACTIVE_BLOCK_BYTES);
+	struct active_grant *active = domain_mem_alloc(d, ACTIVE_BLOCK_BYTES);
 
 	if (mfn_is_none(mfn) || !active) {
 		if (!mfn_is_none(mfn))
 			page_put(mfn);
-		mem_free(active, ACTIVE_BLOCK_BYTES);
+		domain_mem_free(d, active, ACTIVE_BLOCK_BYTES);
 		return -XEN_ENOMEM;
 	}
 	t->active[t->nr_frames] = active;
 	t->frame[t->nr_frames] = mfn_to_ptr(mfn);
 	t->frame_gfn[t->nr_frames] = GFN_NONE;
 	t->nr_frames++;
+	domain_count_overhead(d, PAGE_SIZE);
 	return 0;
 }
 
@@ -73,7 +75,7 @@ int gnttab_grow(struct domain *d, uint32_t nr_frames)
 		return -XEN_EINVAL;
 	spin_lock(&t->lock);
 	while (!err && t->nr_frames < nr_frames)
-		err = add_frame(t);
+		err = add_frame(d);
 	spin_unlock(&t->lock);
 	return err;
 }
@@ -280,15 +282,16 @@ static void push_handle(struct grant_table *t, grant_handle_t handle)
 }
 
 /* The lock is held. Few domains ever map a grant, so the index of frames waits for the first. */
-static bool add_maptrack_frame(struct grant_table *t)
+static bool add_maptrack_frame(struct domain *d)
 {
+	struct grant_table *t = &d->grant;
 	struct maptrack *frame;
 
 	if (t->nr_maptrack_frames == t->max_maptrack_frames)
 		return false;
 	if (!t->maptrack)
-		t->maptrack = mem_alloc(t->max_maptrack_frames * sizeof(t->maptrack[0]));
-	frame = t->maptrack ? mem_alloc(PAGE_SIZE) : NULL;
+		t->maptrack = domain_mem_alloc(d, t->max_maptrack_frames * sizeof(t->maptrack[0]));
+	frame = t->maptrack ? domain_mem_alloc(d, PAGE_SIZE) : NULL;
 	if (!frame)
 		return false;
 	t->maptrack[t->nr_maptrack_frames++] = frame;
@@ -297,12 +300,13 @@ static bool add_maptrack_frame(struct grant_table *t)
 	return true;
 }
 
-static grant_handle_t take_handle(struct grant_table *t)
+static grant_handle_t take_handle(struct domain *d)
 {
+	struct grant_table *t = &d->grant;
 	grant_handle_t handle = MAPTRACK_NONE;
 
 	spin_lock(&t->lock);
-	if (t->maptrack_free != MAPTRACK_NONE || add_maptrack_frame(t)) {
+	if (t->maptrack_free != MAPTRACK_NONE || add_maptrack_frame(d)) {
 		handle = t->maptrack_free;
 		t->maptrack_free = find_track(t, handle)->next;
 	}
@@ -340,7 +344,7 @@ int16_t gnttab_map(struct domain *d, struct domain *granter, grant_ref_t ref, gf
 	struct p2m_entry entry = { .kind = P2M_GRANT,
 				   .order = ORDER_4K,
 				   .access = p2m_ram_access(d) & rights };
-	grant_handle_t handle = take_handle(&d->grant);
+	grant_handle_t handle = take_handle(d);
 	int16_t status;
 
 	if (handle == MAPTRACK_NONE)
@@ -452,13 +456,14 @@ void gnttab_fini(struct domain *d)
 	struct grant_table *t = &d->grant;
 
 	for (uint32_t i = 0; i < t->nr_maptrack_frames; i++)
-		mem_free(t->maptrack[i], PAGE_SIZE);
-	mem_free(t->maptrack, t->max_maptrack_frames * sizeof(t->maptrack[0]));
+		domain_mem_free(d, t->maptrack[i], PAGE_SIZE);
+	domain_mem_free(d, t->maptrack, t->max_maptrack_frames * sizeof(t->maptrack[0]));
 	for (uint32_t i = 0; i < t->nr_frames; i++) {
 		page_put(ptr_to_mfn(t->frame[i]));
-		mem_free(t->active[i], ACTIVE_BLOCK_BYTES);
+		domain_count_overhead(d, -(int64_t)PAGE_SIZE);
+		domain_mem_free(d, t->active[i], ACTIVE_BLOCK_BYTES);
 	}
-	mem_free(t->frame, t->max_frames * sizeof(t->frame[0]));
-	mem_free(t->frame_gfn, t->max_frames * sizeof(t->frame_gfn[0]));
-	mem_free(t->active, t->max_frames * sizeof(t->active[0]));
+	domain_mem_free(d, t->frame, t->max_frames * sizeof(t->frame[0]));
+	domain_mem_free(d, t->frame_gfn, t->max_frames * sizeof(t->frame_gfn[0]));
+	domain_mem_free(d, t->active, t->max_frames * sizeof(t->active[0]));
 }

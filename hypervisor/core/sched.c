@@ -11,7 +11,7 @@
  * lock; sched_run() looks at the reasons with the lock held. Either it sees that there is none, or the
  * waker sees that the vCPU is no CPU's current any more.
  */
-#include "lodge/sched.h"
+#include "core/sched-internal.h"
 
 #include "abi/errno.h"
 #include "arch-inline.h"
@@ -27,7 +27,7 @@
 #define BALANCE_NS      (30 * NS_PER_MS)
 #define SCALE_SHIFT     20u
 #define CHARGE_MAX_NS   (16 * NS_PER_SEC) /* × scale, which is 256 << 20 at most, fits 64 bits */
-#define STOP_REASONS    (~(VCPU_HALTED | VCPU_POLLING))
+#define STOP_REASONS    (~(VCPU_HALTED | VCPU_POLLING | VCPU_PARKED))
 
 /* CPUs that found nothing to run; bits are atomic. Whoever gives such a CPU something to do clears its
  * bit first, so that the next waker looks for another. */
@@ -51,8 +51,14 @@ static struct vcpu *queue_head(const struct cpu *c)
 	return n ? node_to_vcpu(n) : NULL;
 }
 
+static void share_ended(struct timer *t)
+{
+	cpu_raise(container_of(t, struct cpu, sched.share_end), CPU_PENDING_RESCHED);
+}
+
 void sched_cpu_init(struct cpu *c)
 {
+	c->sched.share_end = (struct timer){ .fn = share_ended, .cpu = c->id };
 	spinlock_init(&c->sched.lock, LOCK_RANK_SCHED);
 	heap_init(&c->sched.queue, vcpu_before);
 	c->sched.slice_end_ns = TIME_NEVER;
@@ -191,6 +197,8 @@ static uint64_t vruntime_at(const struct vcpu *v, uint64_t now_ns)
 
 static void charge(struct vcpu *v, uint64_t now_ns)
 {
+	if (unlikely(v->sched.capped) && now_ns > v->sched.run_start_ns)
+		v->sched.share_ns -= (int64_t)(now_ns - v->sched.run_start_ns);
 	v->sched.vruntime = vruntime_at(v, now_ns);
 	v->sched.run_start_ns = MAX(v->sched.run_start_ns, now_ns);
 }
@@ -246,9 +254,13 @@ static void set_adrift(struct cpu *c, struct vcpu *v, const struct cpu *to)
 
 static void set_stopped(struct vcpu *v, uint64_t now_ns)
 {
-	vcpu_set_runstate(
-		v, READ_ONCE(v->blocked_by) & STOP_REASONS ? RUNSTATE_offline : RUNSTATE_blocked,
-		now_ns);
+	uint32_t blocked_by = READ_ONCE(v->blocked_by);
+
+	if (blocked_by == VCPU_PARKED)
+		vcpu_set_runstate(v, RUNSTATE_runnable, now_ns);
+	else
+		vcpu_set_runstate(
+			v, blocked_by & STOP_REASONS ? RUNSTATE_offline : RUNSTATE_blocked, now_ns);
 }
 
 /* Waking ---------------------------------------------------------------------------------------- */
@@ -512,13 +524,26 @@ static bool stays(const struct cpu *c, const struct vcpu *prev, const struct vcp
 	return behind <= (int64_t)scaled(head, GRANULARITY_NS);
 }
 
-static struct vcpu *take_head(struct cpu *c)
+/* The first that has a share of its domain's cap, if there is one. Those that have none are parked. */
+static struct vcpu *take_head(struct cpu *c, uint64_t now_ns)
 {
-	struct vcpu *v = queue_head(c);
+	struct vcpu *v;
 
-	if (v)
+	while ((v = queue_head(c))) {
 		dequeue(c, v);
+		if (likely(!v->sched.capped) || sched_cap_take(v, now_ns))
+			break;
+		c->sched.load -= v->sched.weight;
+	}
 	return v;
+}
+
+/* What prev has used is counted, and it gets another share, if it can go on, or is parked. */
+static void renew_share(struct vcpu *prev, uint64_t now_ns)
+{
+	sched_cap_give_back(prev);
+	if (is_runnable(prev))
+		(void)!sched_cap_take(prev, now_ns);
 }
 
 /* Who follows prev, c's current until now, which may be prev again; NULL: nobody here. */
@@ -529,23 +554,27 @@ static struct vcpu *succeed(struct cpu *c, struct vcpu *prev, uint64_t now_ns,
 
 	charge(prev, now_ns);
 	advance_min(c, prev->sched.vruntime);
+	if (unlikely(prev->sched.capped))
+		renew_share(prev, now_ns);
 	if (!is_runnable(prev)) {
 		set_stopped(prev, now_ns);
 		c->sched.load -= prev->sched.weight;
-		return take_head(c);
+		return take_head(c, now_ns);
 	}
 	if (!may_run_on(prev, c)) {
 		c->sched.load -= prev->sched.weight;
 		*ret_leaves = (struct departure){ prev, least_loaded(prev) };
-		return take_head(c);
+		return take_head(c, now_ns);
 	}
 	if (now_ns >= c->sched.slice_end_ns && queue_head(c))
 		*ret_leaves = balance(c, prev, queue_head(c), now_ns);
 	if (ret_leaves->v == prev)
-		return take_head(c);
+		return take_head(c, now_ns);
 	if (stays(c, prev, queue_head(c), now_ns))
 		return prev;
-	next = take_head(c); /* first: after a yield, prev may be least far itself */
+	next = take_head(c, now_ns); /* first: after a yield, prev may be least far itself */
+	if (!next)
+		return prev; /* those who waited have been parked */
 	enqueue(c, prev, now_ns);
 	return next;
 }
@@ -568,7 +597,7 @@ static struct vcpu *take_from_others(struct cpu *c)
 	}
 	if (v)
 		end_move(v);
-	return take_head(c);
+	return take_head(c, arch_now_ns());
 }
 
 /* next is c's current from now on; it may have been before. */
@@ -591,6 +620,8 @@ static void start(struct cpu *c, struct vcpu *next, bool new_turn, uint64_t now_
 	else if (new_turn || slice_end_ns == TIME_NEVER || now_ns >= slice_end_ns)
 		slice_end_ns = now_ns + SLICE_NS;
 	WRITE_ONCE(c->sched.slice_end_ns, slice_end_ns);
+	if (unlikely(next->sched.capped))
+		timer_set(&c->sched.share_end, now_ns + (uint64_t)next->sched.share_ns);
 	advance_min(c, next->sched.vruntime);
 	clear_idle(c->id);
 }
@@ -623,8 +654,10 @@ void sched_run(struct cpu *c)
 	bool goes_on;
 
 	spin_lock(&c->sched.lock);
-	next = prev ? succeed(c, prev, now_ns, &leaves) : take_head(c);
+	next = prev ? succeed(c, prev, now_ns, &leaves) : take_head(c, now_ns);
 	goes_on = prev && next == prev;
+	if (prev && unlikely(prev->sched.capped) && !goes_on)
+		sched_cap_give_back(prev);
 	if (!next) {
 		c->current = NULL;
 		next = take_from_others(c);
@@ -710,4 +743,30 @@ int sched_set_affinity(struct vcpu *v, const bitmap_word_t *cpus_allowed)
 	else if (must_leave)
 		sched_wake(v);
 	return 0;
+}
+
+static void set_capped(struct vcpu *v, bool capped)
+{
+	struct cpu *c = sched_lock(v);
+	bool is_current = c->current == v;
+
+	if (is_current)
+		charge(v, arch_now_ns()); /* what it ran so far is not counted, or was */
+	v->sched.capped = capped;
+	v->sched.share_ns = 0;
+	spin_unlock(&c->sched.lock);
+	if (is_current && capped)
+		cpu_raise(c, CPU_PENDING_RESCHED);
+}
+
+/* A cap that its vCPUs cannot exceed anyway costs nothing. In between, some of them have the old cap. */
+void sched_set_cap(struct domain *d, uint32_t percent)
+{
+	bool capped = percent && percent < 100 * d->nr_vcpus;
+
+	for (uint32_t i = 0; i < d->nr_vcpus; i++)
+		set_capped(d->vcpu[i], false);
+	sched_cap_set(d, percent);
+	for (uint32_t i = 0; capped && i < d->nr_vcpus; i++)
+		set_capped(d->vcpu[i], true);
 }

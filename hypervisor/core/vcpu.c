@@ -64,7 +64,7 @@ static struct vcpu_info *default_info(struct vcpu *v)
 
 int vcpu_create(struct domain *d, uint32_t id)
 {
-	struct vcpu *v = mem_alloc(sizeof(*v));
+	struct vcpu *v = domain_mem_alloc(d, sizeof(*v));
 	int err;
 
 	if (!v)
@@ -81,7 +81,7 @@ int vcpu_create(struct domain *d, uint32_t id)
 	err = arch_vcpu_init(v);
 	if (err) {
 		arch_vcpu_fini(v);
-		mem_free(v, sizeof(*v));
+		domain_mem_free(d, v, sizeof(*v));
 		return err;
 	}
 	d->vcpu[id] = v;
@@ -98,7 +98,7 @@ void vcpu_destroy(struct vcpu *v)
 	sched_vcpu_fini(v);
 	arch_vcpu_fini(v);
 	v->domain->vcpu[v->id] = NULL;
-	mem_free(v, sizeof(*v));
+	domain_mem_free(v->domain, v, sizeof(*v));
 }
 
 /* Reasons not to run ---------------------------------------------------------------------------- */

@@ -301,6 +301,8 @@ void arch_vcpu_registers(struct vcpu *v, struct lodge_registers *ret_regs)
 	ck_assert(v->blocked_by & VCPU_PAUSED);
 	ret_regs->rip = v->id;
 	ret_regs->segment[7].base = 7;
+	ret_regs->cr2 = 8;
+	ret_regs->kernel_gs_base = 9;
 }
 
 /* Linear addresses are physical ones, up to 4 GiB. */

@@ -531,6 +531,26 @@ WEAK int sched_set_weight(struct vcpu *v, uint32_t weight)
 	return 0;
 }
 
+WEAK void sched_domain_init(struct domain *d)
+{
+	(void)d;
+}
+
+WEAK void sched_domain_fini(struct domain *d)
+{
+	(void)d;
+}
+
+WEAK void sched_set_cap(struct domain *d, uint32_t percent)
+{
+	d->cap.percent = percent;
+}
+
+WEAK uint64_t sched_get_parked_ns(struct vcpu *v)
+{
+	return v->sched.parked_ns;
+}
+
 WEAK int sched_set_affinity(struct vcpu *v, const bitmap_word_t *cpus_allowed)
 {
 	if (bitmap_next_set(cpus_allowed, nr_cpus, 0) >= nr_cpus)

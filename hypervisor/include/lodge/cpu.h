@@ -7,12 +7,12 @@
 #include "arch-types.h"
 #include "lib/heap.h"
 #include "lodge/spinlock.h"
+#include "lodge/timer.h"
 #include "lodge/trace.h"
 #include "lodge/types.h"
 
 #define MAX_CPUS 256u
 
-struct timer;
 struct vcpu;
 
 /* Work to do before the next VM entry. Set by anyone, atomically; cleared by the CPU itself. */
@@ -28,13 +28,14 @@ struct cpu {
 
 	struct {
 		struct spinlock lock;
-		struct heap queue;     /* runnable vCPUs that wait, by virtual run time; lock */
-		unsigned nr_runnable;  /* how many those are; lock; a hint for others */
-		uint64_t load;         /* sum of their weights and current's; lock; a hint */
-		uint64_t min_vruntime; /* never goes back; lock */
-		uint64_t slice_end_ns; /* when the current turn ends; TIME_NEVER: nobody waits;
+		struct heap queue;      /* runnable vCPUs that wait, by virtual run time; lock */
+		unsigned nr_runnable;   /* how many those are; lock; a hint for others */
+		uint64_t load;          /* sum of their weights and current's; lock; a hint */
+		uint64_t min_vruntime;  /* never goes back; lock */
+		uint64_t slice_end_ns;  /* when the current turn ends; TIME_NEVER: nobody waits;
 					* lock; the CPU itself reads it without */
-		uint64_t balance_ns;   /* when to look for a CPU with less load; a hint */
+		uint64_t balance_ns;    /* when to look for a CPU with less load; a hint */
+		struct timer share_end; /* of current's share, if its domain has a cap */
 	} sched;
 
 	struct {

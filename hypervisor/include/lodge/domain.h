@@ -10,9 +10,11 @@
 #include "abi/memory.h"
 #include "abi/xen.h"
 #include "arch-types.h"
+#include "lodge/alloc.h"
 #include "lodge/evtchn.h"
 #include "lodge/gnttab.h"
 #include "lodge/p2m.h"
+#include "lodge/sched.h"
 #include "lodge/spinlock.h"
 #include "lodge/timer.h"
 #include "lodge/types.h"
@@ -39,10 +41,12 @@ struct domain {
 
 	struct vcpu **vcpu; /* nr_vcpus pointers */
 	uint32_t nr_vcpus;
+	struct sched_cap cap;
 
 	uint64_t nr_pages;   /* owned; atomic */
 	uint64_t max_pages;  /* limit on nr_pages */
 	uint64_t nr_claimed; /* pages promised to it: page_set_claim(); atomic */
+	uint64_t overhead;   /* bytes of ours that serve it, tables of the physmap apart; atomic */
 	struct p2m p2m;
 
 	struct shared_info *shared_info; /* our page, shown to the guest where it asks */
@@ -108,6 +112,28 @@ must_check int domain_get(struct vcpu *caller, domid_t id, struct domain **ret_d
 /* As domain_get, without the privilege check: for peers of grants and event channels. */
 must_check int domain_get_peer(struct vcpu *caller, domid_t id, struct domain **ret_d);
 void domain_put(struct domain *d);
+
+/* mem_alloc() and mem_free() of what exists for d only; and for what came otherwise. */
+static inline void domain_count_overhead(struct domain *d, int64_t bytes)
+{
+	__atomic_add_fetch(&d->overhead, (uint64_t)bytes, __ATOMIC_RELAXED);
+}
+
+must_check static inline void *domain_mem_alloc(struct domain *d, size_t size)
+{
+	void *p = mem_alloc(size);
+
+	if (p)
+		domain_count_overhead(d, (int64_t)mem_footprint(size));
+	return p;
+}
+
+static inline void domain_mem_free(struct domain *d, void *p, size_t size)
+{
+	if (p)
+		domain_count_overhead(d, -(int64_t)mem_footprint(size));
+	mem_free(p, size);
+}
 
 /* One more count for a holder of a count. */
 static inline void domain_ref(struct domain *d)

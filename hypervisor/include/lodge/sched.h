@@ -1,6 +1,6 @@
 /* Who runs where: proportional share by weight, one queue for each CPU ordered by virtual run time,
  * wake-up preemption, stealing by idle CPUs, hard affinity. All policy is in core/sched.c; callers
- * see only what is here, so that caps, reservations, groups and pools can join behind it.
+ * see only what is here, so that reservations, groups and pools can join behind it.
  * Locking: a vCPU's scheduling state has the lock of the CPU that v->cpu names. v->cpu changes under
  * that lock and only while v is neither queued nor running, so two run queues are never locked at once.
  * docs/scheduler.md explains the policy. */
@@ -11,8 +11,11 @@
 #include "lib/bitmap.h"
 #include "lib/heap.h"
 #include "lodge/cpu.h"
+#include "lodge/spinlock.h"
+#include "lodge/timer.h"
 #include "lodge/types.h"
 
+struct domain;
 struct vcpu;
 
 #define SCHED_WEIGHT_DEFAULT 256u
@@ -26,17 +29,34 @@ struct sched_vcpu { /* embedded in struct vcpu; the CPU's sched.lock */
 	uint64_t placed_ns;    /* when it came to its CPU */
 	uint64_t scale;        /* 256 / weight as a fixed-point number */
 	uint32_t weight;
+	bool capped;        /* its domain has a cap */
 	bool queued;        /* in its CPU's queue */
 	bool running;       /* is its CPU's current, or not saved yet: cleared without the lock */
 	bool floating;      /* between two CPUs: vruntime is the distance to min_vruntime */
 	bool yielded;       /* since it was picked */
 	uint32_t nr_movers; /* CPUs that take it elsewhere and are not done with it; atomic */
 	bitmap_word_t affinity[BITMAP_WORDS(MAX_CPUS)];
+
+	int64_t share_ns;         /* of the domain's cap, that it may run on and has not used */
+	uint64_t parked_since_ns; /* while VCPU_PARKED is set; the cap's lock, as the next */
+	uint64_t parked_ns;       /* in all */
+};
+
+struct sched_cap { /* embedded in struct domain */
+	struct spinlock lock;
+	uint32_t percent; /* of one CPU; 0: no cap; whoever has the domain to itself */
+	int64_t quota_ns; /* for each period */
+	int64_t pool_ns;  /* of this period's, in no CPU's hands; below 0: used ahead */
+	uint64_t period_end_ns;
+	struct timer timer; /* ends the period, for those who are parked */
+	bool timer_is_set;
 };
 
 void sched_cpu_init(struct cpu *c);
 void sched_vcpu_init(struct vcpu *v); /* weight default, may run anywhere, not runnable */
 void sched_vcpu_fini(struct vcpu *v); /* v is not runnable and not running */
+void sched_domain_init(struct domain *d);
+void sched_domain_fini(struct domain *d); /* its vCPUs run no more; accepts a zeroed domain */
 
 /* v can run again: queue it, and preempt whoever deserves the CPU less. Idempotent. */
 void sched_wake(struct vcpu *v);
@@ -60,5 +80,11 @@ void sched_get_runstate(struct vcpu *v, struct vcpu_runstate_info *ret_info);
 must_check int sched_set_weight(struct vcpu *v, uint32_t weight); /* -EINVAL: out of range */
 /* MAX_CPUS bits; -EINVAL unless at least one of them is a CPU that exists. */
 must_check int sched_set_affinity(struct vcpu *v, const bitmap_word_t *cpus_allowed);
+
+/* What all vCPUs of d get together at most: in percent of one CPU, 0: as much as there is. The caller has the
+ * domain to itself. */
+void sched_set_cap(struct domain *d, uint32_t percent);
+/* How long v could run, but the cap kept it from running: a part of its runnable time. */
+uint64_t sched_get_parked_ns(struct vcpu *v);
 
 #endif

@@ -20,6 +20,7 @@ enum lock_rank {
 	LOCK_RANK_IOMMU,   /* command queue of one IOMMU: interrupts are remapped under IRQ */
 	LOCK_RANK_VLAPIC,  /* timer and mode of one local APIC */
 	LOCK_RANK_SCHED,   /* run queue of one CPU */
+	LOCK_RANK_CAP,     /* CPU time of a domain with a cap */
 	LOCK_RANK_TIMER,   /* timer queue of one CPU */
 	LOCK_RANK_CLOCK,   /* wall clock records of all domains */
 	LOCK_RANK_DOMAIN_LIST, /* the table of domains: lookups are possible nearly everywhere */

@@ -20,6 +20,7 @@ struct evtchn_fifo_vcpu;
 #define VCPU_HALTED  0x2u        /* HLT or SCHEDOP_block: an event or interrupt ends it */
 #define VCPU_POLLING 0x4u        /* SCHEDOP_poll: a port, or the timeout, ends it */
 #define VCPU_DEAD    0x8u        /* the domain has shut down or crashed */
+#define VCPU_PARKED  0x10u       /* the domain's cap is used up: core/sched-cap.c */
 #define VCPU_PAUSED  0xffffff00u /* a count: each vcpu_pause() adds VCPU_PAUSE_ONE */
 
 #define VCPU_PAUSE_ONE 0x100u

@@ -103,7 +103,7 @@ static int svm_cpu_init(struct cpu *c)
 
 static int svm_vcpu_init(struct vcpu *v)
 {
-	struct svm_vcpu *s = mem_alloc(sizeof(*s));
+	struct svm_vcpu *s = domain_mem_alloc(v->domain, sizeof(*s));
 	struct vmcb *vmcb;
 	mfn_t mfn;
 
@@ -111,9 +111,10 @@ static int svm_vcpu_init(struct vcpu *v)
 		return -XEN_ENOMEM;
 	mfn = page_alloc(0, NODE_ANY, PAGE_ALLOC_ZERO);
 	if (mfn_is_none(mfn)) {
-		mem_free(s, sizeof(*s));
+		domain_mem_free(v->domain, s, sizeof(*s));
 		return -XEN_ENOMEM;
 	}
+	domain_count_overhead(v->domain, PAGE_SIZE);
 	s->vmcb_pa = mfn_to_mpa(mfn);
 	s->vmcb = vmcb = mfn_to_ptr(mfn);
 	vmcb->intercept_cr_read = INTERCEPT_CR8;
@@ -139,7 +140,8 @@ static void svm_vcpu_fini(struct vcpu *v)
 	if (!s)
 		return;
 	page_free(mpa_to_mfn(s->vmcb_pa), 0);
-	mem_free(s, sizeof(*s));
+	domain_count_overhead(v->domain, -(int64_t)PAGE_SIZE);
+	domain_mem_free(v->domain, s, sizeof(*s));
 	v->arch.svm = NULL;
 }
 
@@ -514,6 +516,16 @@ static void svm_set_pat(struct vcpu *v, uint64_t pat)
 	v->arch.svm->vmcb->clean &= ~SVM_CLEAN_NP;
 }
 
+static uint64_t svm_get_cr2(const struct vcpu *v)
+{
+	return v->arch.svm->vmcb->cr2;
+}
+
+static uint64_t svm_get_kernel_gs_base(const struct vcpu *v)
+{
+	return v->arch.svm->vmcb->kernel_gs_base;
+}
+
 static void svm_set_cr2(struct vcpu *v, uint64_t cr2)
 {
 	v->arch.svm->vmcb->cr2 = cr2;
@@ -604,6 +616,7 @@ static const char *svm_invalid_reason(const struct vcpu *v)
 		.set_nmi_window = svm_set_nmi_window, .mode = svm_mode,                         \
 		.get_paging = svm_get_paging, .get_segment = svm_get_segment,                   \
 		.set_efer = svm_set_efer, .get_pat = svm_get_pat, .set_pat = svm_set_pat,       \
+		.get_cr2 = svm_get_cr2, .get_kernel_gs_base = svm_get_kernel_gs_base,           \
 		.set_cr2 = svm_set_cr2, .set_dr6_bits = svm_set_dr6_bits,                       \
 		.set_tsc_offset = svm_set_tsc_offset, .allow_debug_regs = svm_allow_debug_regs, \
 		.dump = svm_dump, .invalid_reason = svm_invalid_reason,                         \

@@ -11,7 +11,7 @@
 
 #include "abi/errno.h"
 #include "lib/string.h"
-#include "lodge/alloc.h"
+#include "lodge/domain.h"
 #include "lodge/vcpu.h"
 #include "x86/cpu.h"
 
@@ -31,13 +31,14 @@ void fpu_init(void)
 
 int fpu_vcpu_init(struct vcpu *v)
 {
-	v->arch.fpu = mem_alloc(area_bytes); /* a power of two or whole pages: aligned to 64 */
+	v->arch.fpu = domain_mem_alloc(
+		v->domain, area_bytes); /* a power of two or whole pages: aligned to 64 */
 	return v->arch.fpu ? 0 : -XEN_ENOMEM;
 }
 
 void fpu_vcpu_fini(struct vcpu *v)
 {
-	mem_free(v->arch.fpu, area_bytes);
+	domain_mem_free(v->domain, v->arch.fpu, area_bytes);
 	v->arch.fpu = NULL;
 }
 

@@ -43,6 +43,8 @@ void arch_vcpu_registers(struct vcpu *v, struct lodge_registers *ret_regs)
 	ret_regs->cr3 = p.cr3;
 	ret_regs->cr4 = p.cr4;
 	ret_regs->efer = p.efer;
+	ret_regs->cr2 = vm_ops->get_cr2(v);
+	ret_regs->kernel_gs_base = vm_ops->get_kernel_gs_base(v);
 	for (unsigned i = 0; i < VM_NR_SEGMENTS; i++) {
 		vm_ops->get_segment(v, (enum vm_segment_name)i, &s);
 		ret_regs->segment[i] =

@@ -48,7 +48,7 @@ struct io_regions {
 
 int io_domain_init(struct domain *d)
 {
-	struct io_regions *r = mem_alloc(sizeof(*r));
+	struct io_regions *r = domain_mem_alloc(d, sizeof(*r));
 
 	if (!r)
 		return -XEN_ENOMEM;
@@ -61,16 +61,19 @@ int io_domain_init(struct domain *d)
 		d->arch.io_bitmap = MFN(0);
 		return -XEN_ENOMEM;
 	}
+	domain_count_overhead(d, PAGE_SIZE << BITMAP_ORDER);
 	memset(mfn_to_ptr(d->arch.io_bitmap), 0xff, PAGE_SIZE << BITMAP_ORDER);
 	return 0;
 }
 
 void io_domain_fini(struct domain *d)
 {
-	if (d->arch.io_bitmap.n)
+	if (d->arch.io_bitmap.n) {
 		page_free(d->arch.io_bitmap, BITMAP_ORDER);
+		domain_count_overhead(d, -(int64_t)(PAGE_SIZE << BITMAP_ORDER));
+	}
 	d->arch.io_bitmap = MFN(0);
-	mem_free(d->arch.regions, sizeof(*d->arch.regions));
+	domain_mem_free(d, d->arch.regions, sizeof(*d->arch.regions));
 	d->arch.regions = NULL;
 	d->arch.ports = NULL;
 }

@@ -136,6 +136,8 @@ struct vm_ops {
 			 uint64_t efer); /* already validated, without vendor bits */
 	uint64_t (*get_pat)(const struct vcpu *v);
 	void (*set_pat)(struct vcpu *v, uint64_t pat);
+	uint64_t (*get_cr2)(const struct vcpu *v);
+	uint64_t (*get_kernel_gs_base)(const struct vcpu *v); /* as of when v was last saved */
 	void (*set_cr2)(struct vcpu *v, uint64_t cr2);
 	void (*set_dr6_bits)(struct vcpu *v, uint64_t bits);
 	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);

@@ -225,6 +225,8 @@ static void check_life(void)
 	check(info.domain == id && info.flags == LODGE_DOMAIN_PAUSED,
 	      "a guest that was made is paused");
 	check_eq(info.nr_pages, CHILD_PAGES, "it has the memory that it was given");
+	check(info.overhead > info.nr_tables * PAGE_SIZE && info.overhead < 1 << 20,
+	      "%lu KiB of the hypervisor's memory serve it", info.overhead >> 10);
 	check_eq(info.nr_claimed, 0, "which has used up its claim");
 	check_err(populate(id, CHILD_PAGES, 1), -XEN_ENOMEM, "its limit holds");
 	check_eq(call.u.populate.done, 0, "and nothing was done");
@@ -432,6 +434,67 @@ static void check_scheduling(void)
 	destroy(id);
 }
 
+static int64_t set_cap(uint32_t id, uint32_t cap)
+{
+	memset(&call, 0, sizeof(call));
+	call.u.scheduling = (struct lodge_control_scheduling){ .vcpu = LODGE_VCPU_ALL, .cap = cap };
+	return control(LODGE_CONTROL_set_scheduling, id);
+}
+
+/* In thousandths of a CPU, over some periods of the cap. */
+static uint64_t share_of(uint32_t id)
+{
+	uint64_t start = clock_ns(), ran = vcpu_info(id).running_ns;
+
+	delay_ns(200 * MS);
+	return (vcpu_info(id).running_ns - ran) * 1000 / (clock_ns() - start);
+}
+
+/* It spins on the other CPU, so that nothing but its cap keeps it from running. */
+static void check_cap(void)
+{
+	static const uint64_t other_cpu[LODGE_CPU_MASK_BYTES / 8] = { 2 };
+	const struct step steps[] = { STEP(STEP_SPIN, 0, 0, 0) };
+	uint32_t id = make_child(steps, 1);
+	uint64_t share;
+
+	memset(&call, 0, sizeof(call));
+	call.u.vcpu = (struct lodge_control_vcpu){ .vcpu = LODGE_VCPU_ALL,
+						   .buffer = (uintptr_t)other_cpu };
+	if (control(LODGE_CONTROL_set_affinity, id)) {
+		note("caps are not tried with one CPU");
+		destroy(id);
+		return;
+	}
+	check_err(set_cap(id, 30), 0, "a cap can be set");
+	check_eq(domain_info(id).cap, 30, "and is told");
+	need(simple(LODGE_CONTROL_unpause, id), "unpause");
+	share = share_of(id);
+	check(share > 270 && share < 330, "of 300 thousandths of a CPU it gets %lu", share);
+	check(vcpu_info(id).capped_ns && vcpu_info(id).waiting_ns >= vcpu_info(id).capped_ns,
+	      "the time that it did not get is told as a part of what it waited");
+	check_err(set_cap(id, LODGE_CAP_SAME), 0, "it can be left as it is");
+	check_eq(domain_info(id).cap, 30, "then it is");
+	check_err(set_cap(id, 0), 0, "it can be taken away");
+	share = share_of(id);
+	check(share > 950, "then it gets %lu", share);
+	destroy(id);
+}
+
+/* It spins, and has nowhere to go with an NMI. */
+static void check_nmi(void)
+{
+	const struct step steps[] = { STEP(STEP_SPIN, 0, 0, 0) };
+	uint32_t id = make_child(steps, 1);
+
+	need(simple(LODGE_CONTROL_unpause, id), "unpause");
+	check(WAIT_UNTIL(result_of(id, 0).result, 5 * SEC), "a guest counts");
+	check_err(simple(LODGE_CONTROL_inject_nmi, id), 0, "an NMI can be sent to it");
+	check(WAIT_UNTIL(domain_info(id).flags & LODGE_DOMAIN_SHUT_DOWN, 5 * SEC),
+	      "which ends one without a handler");
+	destroy(id);
+}
+
 static void check_log(void)
 {
 	memset(&call, 0, sizeof(call));
@@ -490,6 +553,8 @@ void test_main(void)
 	check_channels();
 	check_hostile();
 	check_scheduling();
+	check_cap();
+	check_nmi();
 	check_log();
 	check_loop();
 }

@@ -340,9 +340,8 @@ START_TEST(scheduling_is_set_for_one_vcpu_or_all_and_told)
 	ck_assert_int_eq(set_weight(LODGE_VCPU_ALL, 512, 0), 0);
 	ck_assert_int_eq(set_weight(1, 100, 0), 0);
 	ck_assert_int_eq(set_weight(2, 100, 0), -XEN_EINVAL);
-	ck_assert_int_eq(set_weight(0, 0, 0), -XEN_EINVAL);
 	ck_assert_int_eq(set_weight(0, 65536, 0), -XEN_EINVAL);
-	ck_assert_int_eq(set_weight(0, 100, 50), -XEN_EINVAL);
+	ck_assert_int_eq(set_weight(2, 0, 50), -XEN_EINVAL);
 	memset(&op, 0, sizeof(op));
 	ck_assert_int_eq(control(LODGE_CONTROL_get_scheduling, 1), 0);
 	ck_assert_uint_eq(op.u.scheduling.weight, 512);
@@ -358,6 +357,35 @@ START_TEST(scheduling_is_set_for_one_vcpu_or_all_and_told)
 	fake_guest_fault_writes();
 	ck_assert_int_eq(control(LODGE_CONTROL_get_scheduling, 1), -XEN_EFAULT);
 	fake_guest_fault_writes_after(-1);
+}
+END_TEST
+
+START_TEST(the_cap_is_the_domains_and_each_setting_can_be_left_as_it_is)
+{
+	ck_assert_int_eq(set_weight(0, 100, 150), 0);
+	ck_assert_int_eq(set_weight(1, 0, LODGE_CAP_SAME), 0);
+	ck_assert_int_eq(set_weight(1, 200, LODGE_CAP_SAME), 0);
+	for (uint32_t vcpu = 0; vcpu < 2; vcpu++) {
+		memset(&op, 0, sizeof(op));
+		op.u.scheduling.vcpu = vcpu;
+		ck_assert_int_eq(control(LODGE_CONTROL_get_scheduling, 1), 0);
+		ck_assert_uint_eq(op.u.scheduling.weight, vcpu ? 200 : 100);
+		ck_assert_uint_eq(op.u.scheduling.cap, 150);
+	}
+	ck_assert_int_eq(set_weight(1, 0, 0), 0);
+	ck_assert_uint_eq(guest->cap.percent, 0);
+	ck_assert_uint_eq(guest->vcpu[1]->sched.weight, 200);
+}
+END_TEST
+
+START_TEST(inject_nmi_names_a_vcpu_and_nothing_else)
+{
+	ck_assert_int_eq(vcpu_call(LODGE_CONTROL_inject_nmi, 1, GUEST_PTR(0)), 0);
+	ck_assert_uint_eq(guest->vcpu[1]->arch.nr_nmis, 1);
+	ck_assert_int_eq(vcpu_call(LODGE_CONTROL_inject_nmi, 2, GUEST_PTR(0)), -XEN_EINVAL);
+	ck_assert_int_eq(vcpu_call(LODGE_CONTROL_inject_nmi, 1, GUEST_PTR(1)), -XEN_EINVAL);
+	ck_assert_uint_eq(guest->vcpu[0]->arch.nr_nmis, 0);
+	ck_assert_uint_eq(guest->vcpu[1]->arch.nr_nmis, 1);
 }
 END_TEST
 
@@ -397,4 +425,6 @@ UNIT_MAIN("control-calls", control_setup, world_teardown, only_the_service_vm_ma
 	  seed_grant_writes_an_entry_that_is_empty,
 	  start_vcpu_starts_one_that_is_down_and_leaves_it_paused,
 	  scheduling_is_set_for_one_vcpu_or_all_and_told,
-	  affinity_is_set_for_one_vcpu_or_all_and_told)
+	  affinity_is_set_for_one_vcpu_or_all_and_told,
+	  the_cap_is_the_domains_and_each_setting_can_be_left_as_it_is,
+	  inject_nmi_names_a_vcpu_and_nothing_else)

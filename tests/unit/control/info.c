@@ -1,6 +1,9 @@
 /* core/control-info.c. */
 #include "call.h"
 
+#include "core/gnttab-internal.h"
+#include "lodge/page.h"
+
 static guest_ptr_t buffer;
 
 static void setup(void)
@@ -62,6 +65,25 @@ START_TEST(a_domain_is_told_with_its_state_its_memory_and_its_limits)
 	ck_assert_uint_eq(info->pause_count, 1);
 	ck_assert_uint_eq(info->max_grant_frames, GRANT_FRAMES_DEFAULT);
 	ck_assert_uint_eq(info->change, domain_change_of(1));
+}
+END_TEST
+
+/* The fakes round nothing up, and hand out each page with a record. */
+START_TEST(the_overhead_of_a_domain_is_what_its_existence_takes_from_the_hypervisor)
+{
+	const struct lodge_domain_info *info = domain_at(0);
+	uint64_t nr_free = page_count_free(), before;
+
+	ck_assert_int_eq(list(LODGE_CONTROL_list, 0, 1, 1), 0);
+	before = info->overhead;
+	ck_assert_uint_ge(before, sizeof(struct domain) + 2 * sizeof(struct vcpu) + 2 * PAGE_SIZE);
+	ck_assert_int_eq(gnttab_grow(guest, 3), 0);
+	ck_assert_int_eq(list(LODGE_CONTROL_list, 0, 1, 1), 0);
+	ck_assert_uint_eq(page_count_free(), nr_free - 2);
+	ck_assert_uint_eq(info->overhead, before + 2 * 3 * PAGE_SIZE);
+	guest->cap.percent = 150;
+	ck_assert_int_eq(list(LODGE_CONTROL_list, 0, 1, 1), 0);
+	ck_assert_uint_eq(info->cap, 150);
 }
 END_TEST
 
@@ -166,6 +188,11 @@ START_TEST(a_vcpu_is_told_with_its_state_its_times_and_its_exits)
 	ck_assert_uint_eq(info[1].blocked_ns, 10 + RUNSTATE_blocked);
 	ck_assert_uint_eq(info[1].offline_ns, 10 + RUNSTATE_offline);
 	ck_assert_uint_eq(info[1].exits[3], 7);
+	v->blocked_by = VCPU_PARKED;
+	v->sched.parked_ns = 5;
+	ck_assert_int_eq(list(LODGE_CONTROL_vcpu_list, 1, 1, 1), 0);
+	ck_assert_uint_eq(info[0].flags, LODGE_VCPU_UP | LODGE_VCPU_CAPPED);
+	ck_assert_uint_eq(info[0].capped_ns, 5);
 }
 END_TEST
 
@@ -179,6 +206,8 @@ START_TEST(registers_are_read_while_the_vcpu_is_paused)
 	ck_assert_int_eq(control(LODGE_CONTROL_registers, 1), 0);
 	ck_assert_uint_eq(r->rip, 1);
 	ck_assert_uint_eq(r->segment[7].base, 7);
+	ck_assert_uint_eq(r->cr2, 8);
+	ck_assert_uint_eq(r->kernel_gs_base, 9);
 	ck_assert_uint_eq(guest->vcpu[1]->blocked_by, blocked_by);
 	op.u.vcpu.vcpu = 2;
 	ck_assert_int_eq(control(LODGE_CONTROL_registers, 1), -XEN_EINVAL);
@@ -312,6 +341,7 @@ END_TEST
 
 UNIT_MAIN("control-info", setup, world_teardown, list_tells_of_all_domains_a_bufferful_at_a_time,
 	  a_domain_is_told_with_its_state_its_memory_and_its_limits,
+	  the_overhead_of_a_domain_is_what_its_existence_takes_from_the_hypervisor,
 	  list_tells_only_what_changed_and_what_is_gone,
 	  every_change_of_state_is_told_by_VIRQ_DOM_EXC,
 	  lists_fail_with_EINVAL_unless_what_they_return_is_zero_before,

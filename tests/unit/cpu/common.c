@@ -10,6 +10,7 @@ struct domain *machine_domain(domid_t id, bool privileged, unsigned nr_vcpus)
 {
 	struct domain *d = fake_domain(id, privileged, nr_vcpus);
 
+	sched_domain_init(d);
 	for (unsigned i = 0; i < nr_vcpus; i++) {
 		free(d->vcpu[i]);
 		d->vcpu[i] = NULL;

@@ -365,6 +365,124 @@ START_TEST(many_sleepers_on_many_cpus_lose_no_wake_up)
 }
 END_TEST
 
+/* Caps. All actors are one domain's. */
+
+static unsigned share_of_all(uint64_t ns)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < nr_actors; i++)
+		sum += share(&actor[i], ns);
+	return sum;
+}
+
+static void set_cap(uint32_t percent)
+{
+	sched_set_cap(d, percent);
+	machine_settle();
+}
+
+static void assert_cap(unsigned percent)
+{
+	measure(NS_PER_SEC);
+	assert_near(share_of_all(NS_PER_SEC), 10 * percent, MAX(10 * percent / 50, 1));
+}
+
+START_TEST(a_cap_holds_for_one_vcpu_within_2_percent_of_itself)
+{
+	static const unsigned percents[] = { 1, 5, 10, 33, 50, 75, 95, 99 };
+
+	start_machine(2, 1);
+	add_hog(256);
+	for (unsigned i = 0; i < ARRAY_SIZE(percents); i++) {
+		set_cap(percents[i]);
+		assert_cap(percents[i]);
+	}
+	set_cap(0);
+	assert_cap(100);
+	set_cap(100);
+	assert_cap(100);
+}
+END_TEST
+
+START_TEST(a_cap_holds_for_all_vcpus_together)
+{
+	static const unsigned percents[] = { 2, 10, 50, 100, 150, 250, 390 };
+
+	start_machine(4, 4);
+	for (unsigned i = 0; i < 4; i++)
+		add_hog(256);
+	for (unsigned i = 0; i < ARRAY_SIZE(percents); i++) {
+		set_cap(percents[i]);
+		assert_cap(percents[i]);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		assert_near(share(&actor[i], NS_PER_SEC), 975, 20);
+}
+END_TEST
+
+START_TEST(a_cap_holds_beside_stealing_and_affinity)
+{
+	bitmap_word_t second[BITMAP_WORDS(MAX_CPUS)] = { 2 };
+
+	start_machine(2, 4);
+	for (unsigned i = 0; i < 4; i++)
+		add_hog(256);
+	ck_assert_int_eq(sched_set_affinity(actor[3].v, second), 0);
+	set_cap(70);
+	assert_cap(70);
+	ck_assert_uint_eq(actor[3].v->cpu, 1);
+}
+END_TEST
+
+START_TEST(bursts_get_no_more_than_the_cap)
+{
+	start_machine(4, 4);
+	for (unsigned i = 0; i < 4; i++)
+		add(256, (7 + 5 * i) * MS, 11 * MS);
+	set_cap(120);
+	assert_cap(120);
+	set_cap(20);
+	assert_cap(20);
+}
+END_TEST
+
+START_TEST(one_who_wants_less_than_the_cap_gets_it_at_once)
+{
+	start_machine(1, 1);
+	add(256, 1 * MS, 9 * MS);
+	set_cap(50);
+	simulate(100 * MS);
+	measure(NS_PER_SEC);
+	assert_near(share(&actor[0], NS_PER_SEC), 100, 1);
+	ck_assert_uint_eq(actor[0].max_latency_ns, 0);
+	ck_assert_uint_eq(sched_get_parked_ns(actor[0].v), 0);
+}
+END_TEST
+
+START_TEST(what_a_domain_may_not_use_others_get)
+{
+	struct domain *other;
+
+	start_machine(1, 2);
+	add_hog(256);
+	other = machine_domain(2, false, 1);
+	set_cap(20);
+	d = other;
+	actor[1] = (struct actor){ .v = other->vcpu[0],
+				   .burst_ns = TIME_NEVER,
+				   .left_ns = TIME_NEVER,
+				   .wake_ns = TIME_NEVER,
+				   .woken_ns = TIME_NEVER };
+	nr_actors = 2;
+	vcpu_unblock(actor[1].v, VCPU_DOWN);
+	machine_settle();
+	measure(NS_PER_SEC);
+	assert_near(share(&actor[0], NS_PER_SEC), 200, 4);
+	assert_near(share(&actor[1], NS_PER_SEC), 800, 4);
+}
+END_TEST
+
 UNIT_MAIN("sched-fair", setup, teardown, equal_hogs_share_a_cpu_equally, shares_follow_weights,
 	  the_smallest_weight_still_runs_beside_a_large_one,
 	  a_sleeper_cannot_hoard_more_than_a_slice,
@@ -373,4 +491,7 @@ UNIT_MAIN("sched-fair", setup, teardown, equal_hogs_share_a_cpu_equally, shares_
 	  three_hogs_share_two_cpus_equally, seven_hogs_share_four_cpus_equally,
 	  a_heavy_hog_has_a_cpu_of_its_own_beside_light_ones, balanced_queues_are_left_alone,
 	  affinity_is_kept_whatever_the_load, a_cpu_that_loses_its_work_takes_over_others,
-	  many_sleepers_on_many_cpus_lose_no_wake_up)
+	  many_sleepers_on_many_cpus_lose_no_wake_up,
+	  a_cap_holds_for_one_vcpu_within_2_percent_of_itself, a_cap_holds_for_all_vcpus_together,
+	  a_cap_holds_beside_stealing_and_affinity, bursts_get_no_more_than_the_cap,
+	  one_who_wants_less_than_the_cap_gets_it_at_once, what_a_domain_may_not_use_others_get)

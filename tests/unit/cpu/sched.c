@@ -574,6 +574,138 @@ START_TEST(a_vcpu_that_is_destroyed_must_not_wait_for_a_cpu)
 }
 END_TEST
 
+/* Alone on CPU 0, and the domain may have half of it: 5 ms of each 10 ms. */
+static void run_with_half_a_cpu(void)
+{
+	crowd(1);
+	sched_set_cap(d, 50);
+	machine_settle();
+}
+
+START_TEST(a_vcpu_is_parked_when_the_cap_is_used_up_until_the_next_period)
+{
+	uint64_t start_ns = fake_now_ns;
+
+	run_with_half_a_cpu();
+	machine_advance(5 * MS - 1);
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+	machine_advance(1);
+	ck_assert_ptr_null(cpus[0]->current);
+	ck_assert_uint_eq(vcpu(0)->blocked_by, VCPU_PARKED);
+	ck_assert_uint_eq(cpus[0]->arch.timer_deadline_ns, start_ns + 10 * MS);
+	machine_advance(5 * MS - 1);
+	ck_assert_ptr_null(cpus[0]->current);
+	machine_advance(1);
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+	ck_assert_uint_eq(cpus[0]->sched.load, SCHED_WEIGHT_DEFAULT);
+}
+END_TEST
+
+START_TEST(time_for_which_a_vcpu_is_parked_counts_as_waiting_and_is_told)
+{
+	struct vcpu_runstate_info r;
+
+	run_with_half_a_cpu();
+	machine_advance(8 * MS);
+	sched_get_runstate(vcpu(0), &r);
+	ck_assert_int_eq(r.state, RUNSTATE_runnable);
+	ck_assert_uint_eq(r.time[RUNSTATE_running], 5 * MS);
+	ck_assert_uint_eq(r.time[RUNSTATE_runnable], 3 * MS);
+	ck_assert_uint_eq(sched_get_parked_ns(vcpu(0)), 3 * MS);
+	machine_advance(4 * MS);
+	ck_assert_uint_eq(sched_get_parked_ns(vcpu(0)), 5 * MS);
+}
+END_TEST
+
+START_TEST(a_cap_that_ends_wakes_who_is_parked_and_takes_no_more_ticks)
+{
+	run_with_half_a_cpu();
+	machine_advance(6 * MS);
+	sched_set_cap(d, 0);
+	machine_settle();
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+	machine_advance(10 * MS); /* what was set before fires once for nothing */
+	machine_advance(100 * MS);
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_uint_eq(cpus[i]->arch.timer_deadline_ns, TIME_NEVER);
+}
+END_TEST
+
+START_TEST(a_cap_that_cannot_be_exceeded_costs_nothing)
+{
+	crowd(1);
+	sched_set_cap(d, 800);
+	machine_settle();
+	ck_assert_uint_eq(cpus[0]->arch.timer_deadline_ns, TIME_NEVER);
+	ck_assert(!vcpu(0)->sched.capped);
+}
+END_TEST
+
+START_TEST(a_vcpu_that_halts_gives_back_what_it_has_not_used)
+{
+	run_with_half_a_cpu();
+	machine_advance(1 * MS);
+	fake_run_on(0);
+	vcpu_halt(vcpu(0));
+	machine_settle();
+	ck_assert_int_eq(vcpu(0)->sched.share_ns, 0);
+	ck_assert_int_eq(d->cap.pool_ns, 4 * MS);
+	ck_assert_int_eq(vcpu(0)->runstate.state, RUNSTATE_blocked);
+}
+END_TEST
+
+START_TEST(a_vcpu_that_wakes_when_the_cap_is_used_up_waits_for_the_next_period)
+{
+	run_with_half_a_cpu();
+	machine_advance(5 * MS);
+	pin(vcpu(1), 2);
+	wake(vcpu(1));
+	machine_settle();
+	ck_assert_ptr_null(cpus[1]->current);
+	ck_assert_uint_eq(cpus[1]->sched.load, 0);
+	ck_assert_int_eq(vcpu(1)->runstate.state, RUNSTATE_runnable);
+	machine_advance(5 * MS);
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+	ck_assert_ptr_eq(cpus[1]->current, vcpu(1));
+}
+END_TEST
+
+START_TEST(a_vcpu_that_is_paused_while_it_is_parked_stays_where_it_is)
+{
+	run_with_half_a_cpu();
+	machine_advance(6 * MS);
+	vcpu_pause(vcpu(0));
+	machine_advance(20 * MS);
+	ck_assert_ptr_null(cpus[0]->current);
+	ck_assert_uint_eq(vcpu(0)->blocked_by, VCPU_PAUSE_ONE);
+	vcpu_unpause(vcpu(0));
+	machine_settle();
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+}
+END_TEST
+
+START_TEST(who_finds_only_parked_vcpus_to_give_way_to_goes_on)
+{
+	struct domain *other = machine_domain(2, false, 1);
+	struct vcpu *hog = other->vcpu[0];
+
+	run_with_half_a_cpu();
+	machine_advance(5 * MS);
+	pin(hog, 1);
+	wake(hog);
+	pin(vcpu(1), 1);
+	wake(vcpu(1));
+	machine_settle();
+	fake_run_on(0);
+	sched_give_way(hog);
+	machine_settle();
+	ck_assert_ptr_eq(cpus[0]->current, hog);
+	ck_assert(hog->sched.running);
+	ck_assert_uint_eq(cpus[0]->sched.nr_runnable, 0);
+}
+END_TEST
+
 UNIT_MAIN("sched", setup, teardown, a_newcomer_starts_with_the_clock_of_the_queue,
 	  a_yield_is_over_when_its_turn_comes_again, a_vcpu_that_wakes_on_an_idle_machine_runs,
 	  wake_is_idempotent, a_vcpu_that_is_blocked_is_not_woken, a_lonely_vcpu_takes_no_ticks,
@@ -598,4 +730,12 @@ UNIT_MAIN("sched", setup, teardown, a_newcomer_starts_with_the_clock_of_the_queu
 	  a_vcpu_that_moves_runs_nowhere_before_it_is_saved,
 	  who_waits_for_a_vcpu_to_stop_waits_until_it_has_moved,
 	  a_clock_that_was_read_before_the_turn_began_charges_nothing,
-	  a_vcpu_that_is_destroyed_must_not_wait_for_a_cpu)
+	  a_vcpu_that_is_destroyed_must_not_wait_for_a_cpu,
+	  a_vcpu_is_parked_when_the_cap_is_used_up_until_the_next_period,
+	  time_for_which_a_vcpu_is_parked_counts_as_waiting_and_is_told,
+	  a_cap_that_ends_wakes_who_is_parked_and_takes_no_more_ticks,
+	  a_cap_that_cannot_be_exceeded_costs_nothing,
+	  a_vcpu_that_halts_gives_back_what_it_has_not_used,
+	  a_vcpu_that_wakes_when_the_cap_is_used_up_waits_for_the_next_period,
+	  a_vcpu_that_is_paused_while_it_is_parked_stays_where_it_is,
+	  who_finds_only_parked_vcpus_to_give_way_to_goes_on)
