@@ -1,0 +1,199 @@
+/* The service VM's devices: /dev/xen/evtchn, /dev/xen/gntdev, and xenstore's socket. */
+#include "back/lib/platform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <xenevtchn.h>
+#include <xengnttab.h>
+#include <xenstore.h>
+
+#define COPIES_AT_ONCE 64
+
+struct platform {
+	uint16_t domid;
+	xenevtchn_handle *events;
+	xengnttab_handle *grants;
+	struct xs_handle *store;
+};
+
+int platform_open(uint16_t domid, struct platform **ret_platform, struct err *err)
+{
+	struct platform *p = calloc(1, sizeof(*p));
+	int code = -EIO;
+
+	if (!p)
+		return err_set(err, -ENOMEM, "no memory");
+	p->domid = domid;
+	p->events = xenevtchn_open(NULL, 0);
+	p->grants = xengnttab_open(NULL, 0);
+	p->store = xs_open(0);
+	if (!p->events)
+		code = err_errno(err, -errno, "/dev/xen/evtchn");
+	else if (!p->grants)
+		code = err_errno(err, -errno, "/dev/xen/gntdev");
+	else if (!p->store)
+		code = err_errno(err, -errno, "xenstore");
+	else if (fcntl(xenevtchn_fd(p->events), F_SETFL, O_NONBLOCK))
+		code = err_errno(err, -errno, "/dev/xen/evtchn: O_NONBLOCK");
+	/* The handle reaches no other domain's channels from here on. */
+	else if (xenevtchn_restrict(p->events, domid))
+		code = err_errno(err, -errno, "/dev/xen/evtchn: restricting it to domain %u",
+				 domid);
+	else {
+		*ret_platform = p;
+		return 0;
+	}
+	platform_close(p);
+	return code;
+}
+
+void platform_close(struct platform *p)
+{
+	if (!p)
+		return;
+	if (p->events)
+		xenevtchn_close(p->events);
+	if (p->grants)
+		xengnttab_close(p->grants);
+	if (p->store)
+		xs_close(p->store);
+	free(p);
+}
+
+int platform_map(struct platform *p, const uint32_t *refs, uint32_t nr, bool read_only,
+		 void **ret_pages)
+{
+	uint32_t copy[64];
+	void *pages;
+
+	if (nr > ARRAY_SIZE(copy))
+		return -E2BIG;
+	memcpy(copy, refs, nr * sizeof(*refs)); /* the library takes no constant */
+	errno = 0;
+	pages = xengnttab_map_domain_grant_refs(p->grants, nr, p->domid, copy,
+						read_only ? PROT_READ : PROT_READ | PROT_WRITE);
+	if (!pages)
+		return errno ? -errno : -EIO;
+	*ret_pages = pages;
+	return 0;
+}
+
+void platform_unmap(struct platform *p, void *pages, uint32_t nr)
+{
+	xengnttab_unmap(p->grants, pages, nr);
+}
+
+static void copy_segment(xengnttab_grant_copy_segment_t *segment, uint16_t domid,
+			 const struct platform_copy *c)
+{
+	union xengnttab_copy_ptr *guest = c->to_guest ? &segment->dest : &segment->source;
+	union xengnttab_copy_ptr *local = c->to_guest ? &segment->source : &segment->dest;
+
+	guest->foreign.ref = c->ref;
+	guest->foreign.offset = c->offset;
+	guest->foreign.domid = domid;
+	local->virt = c->local;
+	segment->len = c->length;
+	segment->flags = c->to_guest ? GNTCOPY_dest_gref : GNTCOPY_source_gref;
+	segment->status = GNTST_general_error;
+}
+
+int platform_copy(struct platform *p, const struct platform_copy *copies, uint32_t nr)
+{
+	xengnttab_grant_copy_segment_t segments[COPIES_AT_ONCE];
+	int err = 0;
+
+	while (nr) {
+		uint32_t now = MIN(nr, COPIES_AT_ONCE);
+
+		for (uint32_t i = 0; i < now; i++)
+			copy_segment(&segments[i], p->domid, &copies[i]);
+		if (xengnttab_grant_copy(p->grants, now, segments))
+			return -errno;
+		for (uint32_t i = 0; i < now; i++)
+			if (segments[i].status != GNTST_okay)
+				err = -EFAULT;
+		copies += now;
+		nr -= now;
+	}
+	return err;
+}
+
+int platform_bind(struct platform *p, uint32_t remote_port, uint32_t *ret_port)
+{
+	int port = xenevtchn_bind_interdomain(p->events, p->domid, remote_port);
+
+	if (port < 0)
+		return -errno;
+	*ret_port = (uint32_t)port;
+	return 0;
+}
+
+void platform_unbind(struct platform *p, uint32_t port)
+{
+	xenevtchn_unbind(p->events, port);
+}
+
+void platform_notify(struct platform *p, uint32_t port)
+{
+	xenevtchn_notify(p->events, port);
+}
+
+int platform_event_fd(const struct platform *p)
+{
+	return xenevtchn_fd(p->events);
+}
+
+uint32_t platform_event(struct platform *p)
+{
+	int port = xenevtchn_pending(p->events);
+
+	return port > 0 ? (uint32_t)port : 0;
+}
+
+void platform_enable(struct platform *p, uint32_t port)
+{
+	(void)!xenevtchn_unmask(p->events, port);
+}
+
+char *platform_read(struct platform *p, const char *path)
+{
+	return xs_read(p->store, XBT_NULL, path, NULL);
+}
+
+int platform_write(struct platform *p, const char *path, const char *text)
+{
+	if (xs_write(p->store, XBT_NULL, path, text, (unsigned int)strlen(text)))
+		return 0;
+	return errno ? -errno : -EIO;
+}
+
+int platform_watch(struct platform *p, const char *path)
+{
+	if (xs_watch(p->store, path, ""))
+		return 0;
+	return errno ? -errno : -EIO;
+}
+
+int platform_store_fd(const struct platform *p)
+{
+	return xs_fileno(p->store);
+}
+
+int platform_changed(struct platform *p, char *ret_path, size_t size)
+{
+	char **event;
+
+	errno = 0;
+	event = xs_check_watch(p->store);
+	if (!event)
+		return !errno || errno == EAGAIN ? 0 : -EIO;
+	snprintf(ret_path, size, "%s", event[XS_WATCH_PATH]);
+	free(event);
+	return 1;
+}
