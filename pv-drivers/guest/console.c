@@ -6,11 +6,18 @@
 
 #define LINE_MAX 512
 
-static void console_write(const char *text, size_t size)
+static void write_by_hypervisor(const char *text, size_t size)
 {
 	if (console_io(CONSOLEIO_write, (uint32_t)size, text) >= 0)
 		return;
 	__asm__ volatile("rep outsb" : "+S"(text), "+c"(size) : "d"((uint16_t)0xe9) : "memory");
+}
+
+static void (*console_write)(const char *text, size_t size) = write_by_hypervisor;
+
+void console_set_output(void (*write)(const char *text, size_t size))
+{
+	console_write = write;
 }
 
 struct out {

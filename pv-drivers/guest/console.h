@@ -1,12 +1,15 @@
 /*
  * Text out: console_io, or port 0xe9 where the hypervisor refuses the hypercall (a guest without
- * privilege). Also the few string functions that the compiler expects. Any vCPU may print.
+ * privilege), until somebody else takes it (front/console.h). Also the few string functions that the compiler expects. Any vCPU may print.
  */
 #ifndef GUEST_CONSOLE_H
 #define GUEST_CONSOLE_H
 
 #include <stdarg.h>
 #include <stddef.h>
+
+/* Takes all text from now on. */
+void console_set_output(void (*write)(const char *text, size_t size));
 
 void printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0)));

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "guest/layout.h"
+#include "lib/util.h"
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define BIT(n)        (1ULL << (n))
+#define BIT(n) (1ULL << (n))
 
 #define PAGE_SIZE  4096UL
 #define PAGE_SHIFT 12

@@ -312,19 +312,24 @@ uint16_t own_domid(void)
 	return leaf.eax & BIT(4) ? (uint16_t)leaf.ecx : 0;
 }
 
+uint64_t event_timer_start(uint64_t timeout_ns)
+{
+	struct vcpu_set_singleshot_timer timer = { 0 };
+
+	if (timeout_ns == FOREVER)
+		return FOREVER;
+	timer.timeout_abs_ns = clock_ns() + timeout_ns;
+	vcpu_op(VCPUOP_set_singleshot_timer, this_cpu()->vcpu_id, &timer);
+	return timer.timeout_abs_ns;
+}
+
+void event_timer_stop(uint64_t end)
+{
+	if (end != FOREVER)
+		vcpu_op(VCPUOP_stop_singleshot_timer, this_cpu()->vcpu_id, NULL);
+}
+
 bool event_wait(uint32_t port, uint32_t count, uint64_t timeout_ns)
 {
-	uint64_t end = clock_ns() + timeout_ns;
-	struct vcpu_set_singleshot_timer timer = { .timeout_abs_ns = end };
-	uint32_t vcpu = this_cpu()->vcpu_id;
-
-	vcpu_op(VCPUOP_set_singleshot_timer, vcpu, &timer);
-	irq_disable();
-	while (event_count[port] < count && clock_ns() < end) {
-		irq_enable_and_halt();
-		irq_disable();
-	}
-	irq_enable();
-	vcpu_op(VCPUOP_stop_singleshot_timer, vcpu, NULL);
-	return event_count[port] >= count;
+	return HALT_UNTIL(event_count[port] >= count, timeout_ns);
 }

@@ -8,6 +8,7 @@
 #define GUEST_EVENT_H
 
 #include "guest/cpu.h"
+#include "guest/time.h"
 
 #define EVENT_VECTOR 0xf3
 #define EVENT_MAX    4096 /* ports that the kit counts */
@@ -47,6 +48,27 @@ uint32_t event_bind_interdomain(uint16_t remote, uint32_t remote_port);
 int event_send(uint32_t port);
 int event_close(uint32_t port);
 uint16_t own_domid(void);
+
+/*
+ * Waits, halted, until the condition holds or the time is over, and tells whether it holds. An event must
+ * come when it begins to. FOREVER costs no hypercalls; other times need the timer's VIRQ, unmasked.
+ */
+#define FOREVER (~0UL)
+#define HALT_UNTIL(condition, timeout_ns)                                                  \
+	({                                                                                 \
+		uint64_t timeout_ = (timeout_ns), end_ = event_timer_start(timeout_);      \
+		bool held_;                                                                \
+		irq_disable();                                                             \
+		while (!(held_ = (condition)) && (end_ == FOREVER || clock_ns() < end_)) { \
+			irq_enable_and_halt();                                             \
+			irq_disable();                                                     \
+		}                                                                          \
+		irq_enable();                                                              \
+		event_timer_stop(end_);                                                    \
+		held_;                                                                     \
+	})
+uint64_t event_timer_start(uint64_t timeout_ns); /* when it will be over */
+void event_timer_stop(uint64_t end);
 
 /* Waits, halted, until event_count[port] reaches the value or the time is over; tells which. */
 bool event_wait(uint32_t port, uint32_t count, uint64_t timeout_ns);

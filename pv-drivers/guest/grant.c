@@ -5,7 +5,12 @@
 #include "guest/paging.h"
 #include "guest/test.h"
 
+#define ENTRIES_PER_FRAME (PAGE_SIZE / sizeof(struct grant_entry_v1))
+
 struct grant_entry_v1 *grant_table;
+
+/* A reference that is free has the next one in its frame number. 0: none. */
+static uint32_t first_free;
 
 void grant_init(unsigned int nr_frames)
 {
@@ -26,6 +31,10 @@ void grant_init(unsigned int nr_frames)
 			test_error("no grant table frame %u", i);
 	}
 	grant_table = (struct grant_entry_v1 *)frames;
+	for (uint32_t ref = nr_frames * ENTRIES_PER_FRAME; ref-- > GNTTAB_NR_RESERVED_ENTRIES;) {
+		grant_table[ref].frame = first_free;
+		first_free = ref;
+	}
 }
 
 void grant_allow(uint32_t ref, uint16_t domid, const void *page, uint16_t flags)
@@ -39,4 +48,30 @@ void grant_allow(uint32_t ref, uint16_t domid, const void *page, uint16_t flags)
 void grant_revoke(uint32_t ref)
 {
 	__atomic_store_n(&grant_table[ref].flags, (uint16_t)0, __ATOMIC_SEQ_CST);
+}
+
+uint32_t grant_take(uint16_t domid, const void *page, uint16_t flags)
+{
+	uint32_t ref = first_free;
+
+	if (!ref)
+		test_error("out of grant references");
+	first_free = grant_table[ref].frame;
+	grant_allow(ref, domid, page, flags);
+	return ref;
+}
+
+bool grant_give_back(uint32_t ref)
+{
+	uint16_t *flags = &grant_table[ref].flags;
+	uint16_t old = __atomic_load_n(flags, __ATOMIC_RELAXED);
+
+	do {
+		if (old & (GTF_reading | GTF_writing))
+			return false;
+	} while (!__atomic_compare_exchange_n(flags, &old, 0, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
+	grant_table[ref].frame = first_free;
+	first_free = ref;
+	return true;
 }

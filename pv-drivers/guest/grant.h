@@ -13,4 +13,8 @@ void grant_init(unsigned int nr_frames);
 void grant_allow(uint32_t ref, uint16_t domid, const void *page, uint16_t flags);
 void grant_revoke(uint32_t ref);
 
+/* The same with references of the kit's choice, from 8 on. Running out ends the guest with ERROR. */
+uint32_t grant_take(uint16_t domid, const void *page, uint16_t flags);
+bool grant_give_back(uint32_t ref); /* false, and nothing has changed: the peer still uses it */
+
 #endif

@@ -5,13 +5,14 @@
 #include "guest/hypercall.h"
 #include "guest/test.h"
 
-#define POOL_PAGES  1024
+#define POOL_PAGES  4096
 #define PTE_ADDRESS 0x000ffffffffff000UL
 
 extern uint64_t boot_pml4[], boot_pdpt[], boot_pd[];
 
 static uint8_t pool[POOL_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned int pool_used;
+static void **pool_free; /* each page's first word points to the next */
 
 void *pages_alloc(unsigned int count)
 {
@@ -25,7 +26,18 @@ void *pages_alloc(unsigned int count)
 
 void *page_alloc(void)
 {
-	return pages_alloc(1);
+	void **page = pool_free;
+
+	if (!page)
+		return pages_alloc(1);
+	pool_free = *page;
+	return memset(page, 0, PAGE_SIZE);
+}
+
+void page_free(void *page)
+{
+	*(void **)page = pool_free;
+	pool_free = page;
 }
 
 void *hole_alloc(void)

@@ -19,9 +19,10 @@
 /* Virtual addresses from here on are free for tests. */
 #define TEST_VA 0x10000000000UL
 
-/* Zeroed pages that are never given back; running out ends the guest with ERROR. */
+/* Zeroed pages; running out ends the guest with ERROR. Only single pages can be given back. */
 void *page_alloc(void);
 void *pages_alloc(unsigned int count);
+void page_free(void *page); /* from either */
 
 /* An address below 4 GiB without memory behind it: where grants and the like can be mapped. */
 void *hole_alloc(void);
