@@ -63,7 +63,7 @@ static int send(const void *data, size_t size)
 /* The next bytes, of which those beyond `kept` are passed over. */
 static int receive(void *data, size_t size, size_t kept)
 {
-	char *to = data, passed[64];
+	char *to = data, passed[64] = "";
 
 	for (size_t done = 0; done < size;) {
 		size_t wanted = done < kept ? kept - done : MIN(size - done, sizeof(passed));
