@@ -200,6 +200,27 @@ static inline enum ring_status ring_back_rearm(struct ring_back *r)
 	return ring_back_look(r);
 }
 
+/* Requests seen and not taken; a look may find more. */
+static inline uint32_t ring_back_waiting(const struct ring_back *r)
+{
+	return r->req_seen - r->req_cons;
+}
+
+/* For who needs more requests at a time than there are: asks to be notified of the next beyond those seen.
+ * RING_TAKEN: one has come meanwhile; do not sleep. */
+static inline enum ring_status ring_back_rearm_more(struct ring_back *r)
+{
+	RING_IDX seen = r->req_seen;
+	enum ring_status status;
+
+	ring_store(&r->view.shared->req_event, seen + 1);
+	ring_barrier(); /* with ring_front_push() */
+	status = ring_back_look(r);
+	if (status == RING_BROKEN)
+		return status;
+	return r->req_seen == seen ? RING_EMPTY : RING_TAKEN;
+}
+
 /* The frontend.
  *
  * Makes a new, empty ring. The memory is zeroed by the caller: a peer may see all of it. */

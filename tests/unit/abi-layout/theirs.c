@@ -21,8 +21,8 @@
 #include <xen/hvm/params.h>
 #include <xen/io/blkif.h>
 #include <xen/io/console.h>
-#include <xen/io/xenbus.h>
 #include <xen/io/netif.h>
+#include <xen/io/xenbus.h>
 #include <xen/io/xs_wire.h>
 #include <xen/memory.h>
 #include <xen/physdev.h>
