@@ -14,6 +14,21 @@
 
 /* --- a queue's memory --- */
 
+/* Nobody sees the ring yet. */
+static void begin_at(struct ring_front *r, RING_IDX index)
+{
+	struct ring_header *shared = r->view.shared;
+
+	shared->req_prod = index;
+	shared->rsp_prod = index;
+	shared->req_event = index + 1;
+	shared->rsp_event = index + 1;
+	r->req_prod = index;
+	r->req_sent = index;
+	r->rsp_cons = index;
+	r->rsp_seen = index;
+}
+
 static void queue_create(struct block *b, struct block_queue *q)
 {
 	size_t slots;
@@ -23,6 +38,7 @@ static void queue_create(struct block *b, struct block_queue *q)
 	q->memory = pages_alloc(q->nr_pages);
 	ring_front_init(&q->ring, q->memory, q->nr_pages * PAGE_SIZE,
 			sizeof(union blkif_sring_entry));
+	begin_at(&q->ring, b->options.first_index);
 	for (unsigned int i = 0; i < q->nr_pages; i++)
 		q->ring_grant[i] = grant_take(b->bus.backend_domid, q->memory + i * PAGE_SIZE, 0);
 	slots = q->ring.view.nr_entries * sizeof(*q->slot);
@@ -162,18 +178,18 @@ int block_open(struct block *b, unsigned int index, const struct block_options *
 	err = xenbus_find("vbd", index, &b->bus);
 	if (err)
 		return err;
-	if (!xenbus_wait_backend(&b->bus, XENBUS_IS(XENBUS_INIT_WAIT), BACKEND_TIMEOUT))
+	if (!xenbus_wait_backend(&b->bus, XENBUS_IS(XenbusStateInitWait), BACKEND_TIMEOUT))
 		return -XEN_ETIMEDOUT;
 	agree(b, options);
 	for (unsigned int i = 0; i < b->nr_queues; i++)
 		queue_create(b, &b->queue[i]);
 	err = xenbus_publish(publish, b);
 	if (!err)
-		err = xenbus_switch_state(&b->bus, XENBUS_INITIALISED);
-	if (!err && !xenbus_wait_backend(&b->bus, XENBUS_IS(XENBUS_CONNECTED), BACKEND_TIMEOUT))
+		err = xenbus_switch_state(&b->bus, XenbusStateInitialised);
+	if (!err && !xenbus_wait_backend(&b->bus, XENBUS_IS(XenbusStateConnected), BACKEND_TIMEOUT))
 		err = -XEN_ETIMEDOUT;
 	if (!err)
-		err = xenbus_switch_state(&b->bus, XENBUS_CONNECTED);
+		err = xenbus_switch_state(&b->bus, XenbusStateConnected);
 	if (err) {
 		block_close(b);
 		return err;

@@ -22,6 +22,7 @@ struct block_options {
 		ring_order;  /* pages of a ring, as a power of 2; less where the backend says so */
 	bool use_persistent; /* keep pages granted, and copy */
 	unsigned int max_segments; /* more than 11: indirect requests */
+	RING_IDX first_index;      /* where the rings' indices begin; 0 but in tests */
 };
 
 struct block_io {

@@ -202,7 +202,7 @@ int net_open(struct net *n, unsigned int index, const struct net_options *option
 		err = read_mac(n);
 	if (err)
 		return err;
-	if (!xenbus_wait_backend(&n->bus, XENBUS_IS(XENBUS_INIT_WAIT), BACKEND_TIMEOUT))
+	if (!xenbus_wait_backend(&n->bus, XENBUS_IS(XenbusStateInitWait), BACKEND_TIMEOUT))
 		return -XEN_ETIMEDOUT;
 	agree(n, options);
 	for (unsigned int i = 0; i < n->nr_queues; i++) {
@@ -211,8 +211,8 @@ int net_open(struct net *n, unsigned int index, const struct net_options *option
 	}
 	err = xenbus_publish(publish, n);
 	if (!err)
-		err = xenbus_switch_state(&n->bus, XENBUS_CONNECTED);
-	if (!err && !xenbus_wait_backend(&n->bus, XENBUS_IS(XENBUS_CONNECTED), BACKEND_TIMEOUT))
+		err = xenbus_switch_state(&n->bus, XenbusStateConnected);
+	if (!err && !xenbus_wait_backend(&n->bus, XENBUS_IS(XenbusStateConnected), BACKEND_TIMEOUT))
 		err = -XEN_ETIMEDOUT;
 	if (err) {
 		net_close(n);

@@ -13,15 +13,15 @@
 #define WATCH_TOKEN   "backend"
 
 static const char *const state_names[] = {
-	[XENBUS_UNKNOWN] = "unknown",
-	[XENBUS_INITIALISING] = "initialising",
-	[XENBUS_INIT_WAIT] = "init wait",
-	[XENBUS_INITIALISED] = "initialised",
-	[XENBUS_CONNECTED] = "connected",
-	[XENBUS_CLOSING] = "closing",
-	[XENBUS_CLOSED] = "closed",
-	[XENBUS_RECONFIGURING] = "reconfiguring",
-	[XENBUS_RECONFIGURED] = "reconfigured",
+	[XenbusStateUnknown] = "unknown",
+	[XenbusStateInitialising] = "initialising",
+	[XenbusStateInitWait] = "init wait",
+	[XenbusStateInitialised] = "initialised",
+	[XenbusStateConnected] = "connected",
+	[XenbusStateClosing] = "closing",
+	[XenbusStateClosed] = "closed",
+	[XenbusStateReconfiguring] = "reconfiguring",
+	[XenbusStateReconfigured] = "reconfigured",
 };
 
 const char *xenbus_state_name(enum xenbus_state state)
@@ -138,15 +138,16 @@ bool xenbus_wait_backend(const struct xenbus_device *d, unsigned int states, uin
 
 bool xenbus_close(const struct xenbus_device *d)
 {
-	unsigned int closed = XENBUS_IS(XENBUS_CLOSED) | XENBUS_IS(XENBUS_UNKNOWN);
+	unsigned int closed = XENBUS_IS(XenbusStateClosed) | XENBUS_IS(XenbusStateUnknown);
 	bool has_followed;
 
-	if (xenbus_switch_state(d, XENBUS_CLOSING))
+	if (xenbus_switch_state(d, XenbusStateClosing))
 		return false;
-	has_followed = xenbus_wait_backend(d, closed | XENBUS_IS(XENBUS_CLOSING), CLOSE_TIMEOUT);
-	if (xenbus_switch_state(d, XENBUS_CLOSED))
+	has_followed =
+		xenbus_wait_backend(d, closed | XENBUS_IS(XenbusStateClosing), CLOSE_TIMEOUT);
+	if (xenbus_switch_state(d, XenbusStateClosed))
 		return false;
-	closed |= XENBUS_IS(XENBUS_INIT_WAIT); /* ready for the next start */
+	closed |= XENBUS_IS(XenbusStateInitWait); /* ready for the next start */
 	return has_followed && xenbus_wait_backend(d, closed, CLOSE_TIMEOUT);
 }
 

@@ -5,19 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "abi/xenbus.h"
 #include "front/store.h"
-
-enum xenbus_state {
-	XENBUS_UNKNOWN,
-	XENBUS_INITIALISING,
-	XENBUS_INIT_WAIT,
-	XENBUS_INITIALISED,
-	XENBUS_CONNECTED,
-	XENBUS_CLOSING,
-	XENBUS_CLOSED,
-	XENBUS_RECONFIGURING,
-	XENBUS_RECONFIGURED,
-};
 
 #define XENBUS_IS(state) (1u << (state))
 

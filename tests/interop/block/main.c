@@ -180,12 +180,9 @@ static void other_requests(void)
 	if (disk.can_discard)
 		check_err(block_transfer(&disk, BLKIF_OP_DISCARD, nr_used - 64, 64, NULL), 0,
 			  "a discard is answered with success");
-	check_err(block_transfer(&disk, BLKIF_OP_READ, disk.nr_sectors, 1, data), BLKIF_RSP_ERROR,
-		  "a read behind the end is answered with an error");
-	check_err(block_transfer(&disk, BLKIF_OP_READ, disk.nr_sectors - 1, 2, data),
-		  BLKIF_RSP_ERROR, "so is one across it");
-	check_err(block_transfer(&disk, BLKIF_OP_READ, 0, 1, data), 0, "others still work then");
-	check(is_right(data, 0), "and give what was written");
+	check_err(block_transfer(&disk, BLKIF_OP_READ, 0, 1, data), 0,
+		  "the first sector can be read");
+	check(is_right(data, 0), "and is what was written");
 }
 
 void test_main(void)
