@@ -57,20 +57,17 @@ enum rpc_code rpc_code_of_errno(int code)
 	case EINVAL:
 	case ERANGE:
 		return RPC_INVALID;
-	case ENOENT:
-	case ESRCH:
-		return RPC_NOT_FOUND;
 	case EEXIST:
 		return RPC_EXISTS;
+	case ESTALE:
+	case ESRCH:
+		return RPC_STATE;
 	case ENOMEM:
 		return RPC_NO_MEMORY;
 	case EBUSY:
 		return RPC_BUSY;
 	case ETIMEDOUT:
 		return RPC_TIMEOUT;
-	case EACCES:
-	case EPERM:
-		return RPC_DENIED;
 	default:
 		return RPC_FAILED;
 	}

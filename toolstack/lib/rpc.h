@@ -35,7 +35,9 @@ enum rpc_code {
 const char *rpc_code_name(enum rpc_code code);    /* "not-found" */
 enum rpc_code rpc_code_find(const char *name);    /* RPC_FAILED for a name that is none, or NULL */
 enum rpc_code rpc_reply_code(const cJSON *reply); /* of a last line */
-enum rpc_code rpc_code_of_errno(int code);        /* of a negative errno */
+
+/* Of a negative errno. -ESTALE: not in this state; -ESRCH: the domain is gone. */
+enum rpc_code rpc_code_of_errno(int code);
 
 /* One end of a connection. Owns its descriptor. */
 struct rpc_stream {

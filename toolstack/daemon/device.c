@@ -1,0 +1,545 @@
+/* What all devices have in common: see device.h. */
+#include "daemon/device.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/device-unplug.h"
+#include "daemon/guest.h"
+
+#define STATE_INITIALISING 1u
+
+/* --- one device --- */
+
+static void watch_off(struct device *d)
+{
+	nodes_unwatch(d->guest->lodged->nodes, &d->state_watch);
+	nodes_unwatch(d->guest->lodged->nodes, &d->error_watch);
+}
+
+/* Its backend is gone. */
+static void device_free(struct device *d)
+{
+	if (list_node_is_linked(&d->node))
+		list_remove(&d->node);
+	d->class->release(d);
+	config_put(d->extra);
+	free(d->label);
+	free(d->private);
+	free(d);
+}
+
+static struct device *device_alloc(struct guest *g, const struct device_class *class,
+				   const void *config)
+{
+	struct device *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->guest = g;
+	d->class = class;
+	d->config = config;
+	d->label = class->label(config);
+	d->private = calloc(1, MAX(class->private_bytes, 1U));
+	if (d->label && d->private)
+		return d;
+	free(d->label);
+	free(d->private);
+	free(d);
+	return NULL;
+}
+
+static size_t count_of_class(const struct guest *g, const struct device_class *class)
+{
+	const struct device *d;
+	size_t nr = 0;
+
+	list_for_each_entry(d, &g->devices, node) {
+		nr += d->class == class;
+	}
+	return nr;
+}
+
+/* On failure it is gone. */
+static int device_prepare(struct guest *g, const struct device_class *class, const void *config,
+			  struct device **ret_device, struct err *err)
+{
+	struct device *d = device_alloc(g, class, config);
+	int ret;
+
+	if (!d)
+		return err_set(err, -ENOMEM, "no memory");
+	ret = class->prepare(d, count_of_class(g, class), err);
+	if (ret) {
+		err_wrap(err, ret, "%s %s", class->name, d->label);
+		device_free(d);
+		return ret;
+	}
+	list_push_back(&g->devices, &d->node);
+	*ret_device = d;
+	return 0;
+}
+
+static void set_paths(struct device *d)
+{
+	snprintf(d->frontend_path, sizeof(d->frontend_path),
+		 "/local/domain/%" PRIu32 "/device/%s/%u", d->guest->domain, d->class->kind, d->id);
+	snprintf(d->backend_path, sizeof(d->backend_path),
+		 "/local/domain/0/backend/%s/%" PRIu32 "/%u", d->backend_kind, d->guest->domain,
+		 d->id);
+}
+
+static void backend_ended(void *argument, const char *how)
+{
+	struct device *d = argument;
+
+	snprintf(d->error, sizeof(d->error), "its backend ended: %s", how);
+	log_line("%s: %s %s: %s", d->guest->name, d->class->name, d->label, d->error);
+	guest_changed(d->guest, "device-failed");
+}
+
+static void backend_started(void *argument)
+{
+	struct device *d = argument;
+
+	if (child_nr_starts(d->process) > 1)
+		guest_changed(d->guest, "device-restarted");
+}
+
+static int make_process(struct device *d, struct child_spec *spec, struct err *err)
+{
+	if (!spec->arguments[0])
+		return 0;
+	spec->ended = backend_ended;
+	spec->started = backend_started;
+	spec->argument = d;
+	return child_create(&d->guest->lodged->loop, spec, &d->process, err);
+}
+
+static int device_plug(struct device *d, struct batch *b, struct err *err)
+{
+	struct child_spec spec = { .nr_fds = 0 };
+	uint32_t domain = d->guest->domain;
+	int ret;
+
+	set_paths(d);
+	batch_at(b, "%s", d->backend_path);
+	batch_remove(b, "");
+	batch_mkdir(b, "");
+	batch_permit(b, "", "n0 r%" PRIu32, domain);
+	batch_write(b, "frontend", "%s", d->frontend_path);
+	batch_write(b, "frontend-id", "%" PRIu32, domain);
+	batch_write(b, "online", "1");
+	batch_write(b, "state", "%u", STATE_INITIALISING);
+	batch_at(b, "%s", d->frontend_path);
+	batch_remove(b, "");
+	batch_mkdir(b, "");
+	batch_permit(b, "", "n%" PRIu32 " r0", domain);
+	batch_write(b, "backend", "%s", d->backend_path);
+	batch_write(b, "backend-id", "0");
+	batch_write(b, "state", "%u", STATE_INITIALISING);
+	ret = d->class->plug(d, b, &spec, err);
+	if (!ret)
+		ret = make_process(d, &spec, err);
+	return ret ? err_wrap(err, ret, "%s %s", d->class->name, d->label) : 0;
+}
+
+static void state_changed(struct nodes_watch *w, const char *path)
+{
+	struct device *d = container_of(w, struct device, state_watch);
+	char *text = nodes_read(d->guest->lodged->nodes, "%s", path);
+	unsigned int state = text ? (unsigned int)strtoul(text, NULL, 10) : 0;
+
+	free(text);
+	if (state == d->backend_state)
+		return;
+	d->backend_state = state;
+	if (d->class->backend_changed)
+		d->class->backend_changed(d, state);
+	if (d->unplug)
+		device_unplug_look(d);
+}
+
+static void error_changed(struct nodes_watch *w, const char *path)
+{
+	struct device *d = container_of(w, struct device, error_watch);
+	char *text = nodes_read(d->guest->lodged->nodes, "%s", path);
+
+	if (text && strcmp(text, d->error) != 0) {
+		snprintf(d->error, sizeof(d->error), "%s", text);
+		log_line("%s: %s %s: %s", d->guest->name, d->class->name, d->label, d->error);
+		guest_changed(d->guest, "device-failed");
+	}
+	free(text);
+}
+
+static int watch_on(struct device *d, struct err *err)
+{
+	struct nodes *n = d->guest->lodged->nodes;
+	int ret;
+
+	d->state_watch.changed = state_changed;
+	d->error_watch.changed = error_changed;
+	ret = nodes_watch(n, &d->state_watch, err, "%s/state", d->backend_path);
+	if (!ret)
+		ret = nodes_watch(n, &d->error_watch, err, "%s/error", d->backend_path);
+	return ret;
+}
+
+static int device_start(struct device *d, struct err *err)
+{
+	int ret = watch_on(d, err);
+
+	if (!ret && d->process)
+		ret = child_start(d->process, err);
+	d->is_plugged = !ret;
+	return ret ? err_wrap(err, ret, "%s %s", d->class->name, d->label) : 0;
+}
+
+/* --- all devices of a guest --- */
+
+int devices_prepare(struct guest *g, struct err *err)
+{
+	struct device *d;
+
+	for (size_t c = 0; c < nr_device_classes; c++) {
+		const struct device_class *class = device_classes[c];
+
+		for (size_t i = 0; i < class->count(g->active->d); i++) {
+			int ret = device_prepare(g, class, class->config(g->active->d, i), &d, err);
+
+			if (ret) {
+				devices_end(g, NULL, NULL);
+				return ret;
+			}
+		}
+	}
+	return 0;
+}
+
+int devices_plug(struct guest *g, struct batch *b, struct err *err)
+{
+	struct device *d;
+	int ret = 0;
+
+	list_for_each_entry(d, &g->devices, node) {
+		if (!ret)
+			ret = device_plug(d, b, err);
+	}
+	return ret;
+}
+
+int devices_start(struct guest *g, struct err *err)
+{
+	struct device *d;
+	int ret = 0;
+
+	list_for_each_entry(d, &g->devices, node) {
+		if (!ret)
+			ret = device_start(d, err);
+	}
+	return ret;
+}
+
+struct ending {
+	size_t nr; /* backends that are still there, and one for who counts */
+	void (*done)(void *argument);
+	void *argument;
+};
+
+static void ending_put(struct ending *e)
+{
+	if (--e->nr)
+		return;
+	if (e->done)
+		e->done(e->argument);
+	free(e);
+}
+
+struct last_device {
+	struct device *device;
+	struct ending *ending;
+};
+
+static void process_gone(void *argument)
+{
+	struct last_device *last = argument;
+	struct ending *e = last->ending;
+
+	device_free(last->device);
+	free(last);
+	ending_put(e);
+}
+
+/* Without memory (e or last NULL) nobody waits for the process. */
+static void device_end(struct device *d, struct ending *e)
+{
+	struct last_device *last = e && d->process ? malloc(sizeof(*last)) : NULL;
+	struct child *process = d->process;
+
+	watch_off(d);
+	device_unplug_abort(d);
+	d->process = NULL;
+	list_remove(
+		&d->node); /* the guest may have other devices by the time the process is gone */
+	if (!last) {
+		if (process)
+			child_stop(process, NULL, NULL);
+		device_free(d);
+		return;
+	}
+	*last = (struct last_device){ d, e };
+	e->nr++;
+	child_stop(process, process_gone, last);
+}
+
+void devices_end(struct guest *g, void (*done)(void *argument), void *argument)
+{
+	struct ending *e = malloc(sizeof(*e));
+	struct device *d;
+
+	if (e)
+		*e = (struct ending){ 1, done, argument };
+	list_for_each_entry_safe(d, &g->devices, node) {
+		device_end(d, e);
+	}
+	if (e)
+		ending_put(e);
+	else if (done)
+		done(argument);
+}
+
+void devices_remove_nodes(const struct guest *g, struct batch *b)
+{
+	static const char *const kinds[] = { "vbd", "vif", "lodge-block", "lodge-net" };
+	char name[32];
+
+	snprintf(name, sizeof(name), "%" PRIu32, g->domain);
+	for (size_t i = 0; g->active && i < ARRAY_SIZE(kinds); i++) {
+		batch_at(b, "/local/domain/0/backend/%s", kinds[i]);
+		batch_remove(b, name);
+	}
+}
+
+void devices_forget(struct guest *g)
+{
+	struct device *d;
+
+	list_for_each_entry_safe(d, &g->devices, node) {
+		watch_off(d);
+		device_unplug_abort(d);
+		child_forget(d->process);
+		device_free(d);
+	}
+}
+
+/* --- records --- */
+
+static cJSON *save_one(const struct device *d)
+{
+	cJSON *object = cJSON_CreateObject();
+	char *xml = d->extra ? domain_write(d->extra->d) : NULL;
+
+	cJSON_AddStringToObject(object, "label", d->label);
+	if (d->process) {
+		cJSON_AddNumberToObject(object, "pid", child_pid(d->process));
+		cJSON_AddNumberToObject(object, "pid_time", (double)child_start_time(d->process));
+	}
+	if (xml)
+		cJSON_AddStringToObject(object, "xml", xml);
+	free(xml);
+	if (d->class->save)
+		d->class->save(d, object);
+	return object;
+}
+
+void devices_save(const struct guest *g, cJSON *object)
+{
+	const struct device *d;
+
+	list_for_each_entry(d, &g->devices, node) {
+		cJSON *list = cJSON_GetObjectItemCaseSensitive(object, d->class->list_name);
+
+		if (!list)
+			list = cJSON_AddArrayToObject(object, d->class->list_name);
+		cJSON_AddItemToArray(list, save_one(d));
+	}
+}
+
+/* The description's entry of that name; else what the record has of a device that was plugged in later. */
+static const void *find_config(const struct guest *g, const struct device_class *class,
+			       const char *label, const cJSON *saved, struct config **ret_extra)
+{
+	const char *xml = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(saved, "xml"));
+	const void *found = NULL;
+
+	*ret_extra = NULL;
+	if (xml) {
+		*ret_extra = config_parse(xml, g->lodged->host);
+		return *ret_extra && class->count((*ret_extra)->d)
+			       ? class->config((*ret_extra)->d, 0)
+			       : NULL;
+	}
+	for (size_t i = 0; !found && i < class->count(g->active->d); i++) {
+		const void *config = class->config(g->active->d, i);
+		char *name = class->label(config);
+
+		if (name && !strcmp(name, label))
+			found = config;
+		free(name);
+	}
+	return found;
+}
+
+static int adopt_backend(struct device *d, const cJSON *saved, struct err *err)
+{
+	const cJSON *pid = cJSON_GetObjectItemCaseSensitive(saved, "pid");
+	const cJSON *time = cJSON_GetObjectItemCaseSensitive(saved, "pid_time");
+	struct child_spec spec = { .nr_fds = 0 };
+	int ret = d->class->adopt(d, count_of_class(d->guest, d->class), saved, &spec, err);
+
+	if (ret)
+		return ret;
+	set_paths(d);
+	ret = make_process(d, &spec, err);
+	if (!ret && d->process)
+		ret = child_adopt(d->process, cJSON_IsNumber(pid) ? (pid_t)pid->valuedouble : 0,
+				  cJSON_IsNumber(time) ? (uint64_t)time->valuedouble : 0, err);
+	return ret ? ret : watch_on(d, err);
+}
+
+static void adopt_one(struct guest *g, const struct device_class *class, const cJSON *saved)
+{
+	const char *label = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(saved, "label"));
+	struct config *extra = NULL;
+	const void *config = label ? find_config(g, class, label, saved, &extra) : NULL;
+	struct device *d = config ? device_alloc(g, class, config) : NULL;
+	struct err err;
+
+	if (!d) {
+		config_put(extra);
+		log_line("%s: %s %s: not adopted", g->name, class->name, label ? label : "");
+		return;
+	}
+	d->extra = extra;
+	if (adopt_backend(d, saved, &err)) {
+		snprintf(d->error, sizeof(d->error), "%.*s", (int)sizeof(d->error) - 1, err.text);
+		log_line("%s: %s %s: not adopted: %s", g->name, class->name, d->label, err.text);
+	}
+	d->is_plugged = true; /* as far as the guest knows */
+	list_push_back(&g->devices, &d->node);
+}
+
+void devices_adopt(struct guest *g, const cJSON *object)
+{
+	const cJSON *saved;
+
+	for (size_t c = 0; c < nr_device_classes; c++) {
+		cJSON_ArrayForEach(saved, cJSON_GetObjectItemCaseSensitive(
+						  object, device_classes[c]->list_name))
+		{
+			adopt_one(g, device_classes[c], saved);
+		}
+	}
+}
+
+/* --- what people see --- */
+
+void devices_status(struct guest *g, cJSON *object)
+{
+	struct device *d;
+
+	for (size_t c = 0; c < nr_device_classes; c++)
+		cJSON_AddArrayToObject(object, device_classes[c]->list_name);
+	list_for_each_entry(d, &g->devices, node) {
+		cJSON *one = cJSON_CreateObject();
+
+		cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(object, d->class->list_name),
+				     one);
+		cJSON_AddStringToObject(one, "backend", d->backend_kind);
+		cJSON_AddStringToObject(one, "state", device_state_name(d->backend_state));
+		cJSON_AddStringToObject(one, "error", d->error);
+		d->class->status(d, one);
+	}
+}
+
+const char *device_state_name(unsigned int state)
+{
+	static const char *const names[] = { "gone",   "starting",      "waiting",
+					     "ready",  "connected",     "closing",
+					     "closed", "reconfiguring", "reconfigured" };
+
+	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+/* --- hot-plug --- */
+
+struct device *device_find(const struct guest *g, const struct device_class *class,
+			   const char *label)
+{
+	struct device *d;
+
+	list_for_each_entry(d, &g->devices, node) {
+		if (d->class == class && !strcmp(d->label, label))
+			return d;
+	}
+	return NULL;
+}
+
+/* What a failed attempt leaves. */
+static void take_back(struct device *d)
+{
+	struct batch b;
+	struct err err;
+
+	watch_off(d);
+	batch_init(&b);
+	batch_remove(&b, d->frontend_path);
+	batch_remove(&b, d->backend_path);
+	(void)!nodes_run(d->guest->lodged->nodes, &b, false, &err);
+	batch_fini(&b);
+	if (d->process)
+		child_stop(d->process, NULL, NULL);
+	device_free(d);
+}
+
+int device_attach(struct guest *g, const struct device_class *class, struct config *extra,
+		  struct err *err)
+{
+	const void *config = class->config(extra->d, 0);
+	struct batch b;
+	struct device *d;
+	int ret = device_prepare(g, class, config, &d, err);
+
+	if (ret)
+		return ret;
+	d->extra = config_get(extra);
+	batch_init(&b);
+	ret = device_plug(d, &b, err);
+	if (!ret)
+		ret = nodes_run(g->lodged->nodes, &b, true, err);
+	batch_fini(&b);
+	if (!ret)
+		ret = device_start(d, err);
+	if (ret)
+		take_back(d);
+	return ret;
+}
+
+void device_discard(struct device *d)
+{
+	take_back(d);
+}
+
+unsigned int device_disk_id(const char *target)
+{
+	unsigned int index = 0;
+
+	for (const char *c = target + 3; *c >= 'a' && *c <= 'z'; c++)
+		index = index * 26 + (unsigned int)(*c - 'a') + 1;
+	index--;
+	return index < 16 ? 202U << 8 | index << 4 : 1U << 28 | index << 8;
+}

@@ -1,0 +1,390 @@
+/*
+ * From running to off: the guest ended by itself, crashed, or was destroyed. First its backends go, then the
+ * domain (in a thread: a large one takes a while to empty), then its nodes; then it is decided whether it
+ * starts again.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <uuid/uuid.h>
+
+#include "daemon/core-dump.h"
+#include "daemon/device.h"
+#include "daemon/guest.h"
+#include "daemon/hypervisor.h"
+#include "daemon/record.h"
+#include "daemon/why.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+struct guest_end {
+	struct job job;
+	struct guest *guest;
+	uint32_t domain;
+	int ret;
+	unsigned int nr_pending; /* the domain, the backends */
+	uint64_t ran_ms;
+	void (*then)(void *argument); /* of a start that failed; else NULL */
+	void *argument;
+};
+
+static void destroy_domain(struct job *j, struct hypervisor *hv)
+{
+	struct guest_end *e = container_of(j, struct guest_end, job);
+
+	e->ret = hv ? hypervisor_destroy(hv, e->domain) : -EIO;
+	if (e->ret == -ESRCH) /* gone already */
+		e->ret = 0;
+}
+
+static void remove_nodes(struct guest *g)
+{
+	struct batch b;
+	struct err err;
+
+	batch_init(&b);
+	guest_nodes_remove(g, &b);
+	if (nodes_run(g->lodged->nodes, &b, false, &err))
+		log_line("%s: nodes of domain %" PRIu32 " may be left: %s", g->name, g->domain,
+			 err.text);
+	batch_fini(&b);
+}
+
+static void save(struct guest *g)
+{
+	struct err err;
+
+	if (record_save(g, &err))
+		log_line("%s: %s", g->name, err.text);
+}
+
+static void forget_or_save(struct guest *g)
+{
+	config_put(g->active);
+	g->active = NULL;
+	guest_changed(g, NULL);
+	if (g->defined)
+		save(g);
+	else
+		guest_forget(g);
+}
+
+static void restart_later(struct guest *g, uint64_t ran_ms)
+{
+	uint64_t delay_ms = policy_delay_ms(&g->restarts, ran_ms);
+
+	if (delay_ms)
+		log_line("%s: ended %" PRIu64 " ms after its start; starts again in %" PRIu64 " s",
+			 g->name, ran_ms, delay_ms / 1000);
+	loop_timer_start(&g->lodged->loop, &g->restart, delay_ms);
+}
+
+/* Nothing of the domain is left. */
+static void ended(struct guest_end *e)
+{
+	struct guest *g = e->guest;
+	void (*then)(void *argument) = e->then;
+	void *argument = e->argument;
+	uint64_t ran_ms = e->ran_ms;
+
+	remove_nodes(g);
+	g->end = NULL;
+	g->domain = NO_DOMAIN;
+	free(e);
+	if (then) {
+		then(argument);
+		return;
+	}
+	g->state = GUEST_OFF;
+	g->requested = NULL;
+	g->is_paused = false;
+	why_add_console(g->why, g);
+	if (!g->is_restarting) {
+		config_put(g->active);
+		g->active = NULL;
+	}
+	guest_changed(g, g->has_crashed ? "crashed" : "stopped");
+	if (!g->defined && !g->is_restarting) {
+		guest_forget(g);
+		return;
+	}
+	save(g);
+	if (g->is_restarting)
+		restart_later(g, ran_ms);
+}
+
+static void one_done(struct guest_end *e)
+{
+	if (!--e->nr_pending)
+		ended(e);
+}
+
+static void domain_destroyed(struct job *j)
+{
+	struct guest_end *e = container_of(j, struct guest_end, job);
+
+	if (e->ret)
+		log_line("%s: domain %" PRIu32 " cannot be destroyed: %s", e->guest->name,
+			 e->domain, strerror(-e->ret));
+	one_done(e);
+}
+
+static void devices_gone(void *argument)
+{
+	one_done(argument);
+}
+
+/* NULL without memory: then it is tried again by the next look at the domains. */
+static struct guest_end *begin(struct guest *g)
+{
+	struct guest_end *e = calloc(1, sizeof(*e));
+
+	if (!e) {
+		log_line("%s: no memory to end it", g->name);
+		return NULL;
+	}
+	e->guest = g;
+	e->domain = g->domain;
+	e->job.work = destroy_domain;
+	e->job.done = domain_destroyed;
+	e->ran_ms = (loop_now_ns() - g->started_ns) / NS_PER_MS;
+	return e;
+}
+
+static void run(struct guest *g, struct guest_end *e)
+{
+	g->end = e;
+	e->nr_pending = 2;
+	if (e->domain == NO_DOMAIN)
+		e->nr_pending--;
+	else
+		jobs_submit(g->lodged->jobs, &e->job);
+	devices_end(g, devices_gone, e);
+}
+
+void guest_abort(struct guest *g, void (*then)(void *argument), void *argument)
+{
+	struct guest_end *e = begin(g);
+
+	if (!e) { /* the domain stays paused, without a record: the next lodged removes it */
+		then(argument);
+		return;
+	}
+	e->then = then;
+	e->argument = argument;
+	run(g, e);
+}
+
+void guest_destroy(struct guest *g, const char *reason, const char *text)
+{
+	struct guest_end *e;
+	bool is_host = !strcmp(reason, end_reason_name(END_HOST_SHUTDOWN));
+
+	if (g->state == GUEST_BUILDING) {
+		guest_start_cancel(g);
+		return;
+	}
+	g->is_restarting = false;
+	if (g->state == GUEST_DYING)
+		return;
+	if (g->state == GUEST_OFF) { /* it waits for its next start */
+		loop_timer_stop(&g->restart);
+		forget_or_save(g);
+		return;
+	}
+	e = begin(g);
+	if (!e)
+		return;
+	if (g->state == GUEST_RUNNING || !g->why) { /* else why it ended is known */
+		cJSON_Delete(g->why);
+		g->why = why_create(is_host ? END_HOST_SHUTDOWN : END_DESTROYED, text);
+		g->has_crashed = false;
+	}
+	why_set_action(g->why, "destroy");
+	g->state = GUEST_DYING;
+	run(g, e);
+	guest_changed(g, NULL);
+}
+
+/* --- it ended by itself --- */
+
+static void describe(const struct guest *g, const struct lodge_domain_info *info,
+		     enum end_reason reason, struct err *ret_text)
+{
+	switch (reason) {
+	case END_POWEROFF:
+		err_set(ret_text, 0, "it powered off%s",
+			g->requested ? ", as it was asked to" : "");
+		break;
+	case END_REBOOT:
+		err_set(ret_text, 0, "it rebooted%s", g->requested ? ", as it was asked to" : "");
+		break;
+	case END_SUSPEND:
+		err_set(ret_text, 0, "it suspended itself, and nothing could wake it");
+		break;
+	case END_WATCHDOG:
+		err_set(ret_text, 0, "its watchdog expired");
+		break;
+	case END_GONE:
+		err_set(ret_text, 0, "its domain was destroyed by somebody else");
+		break;
+	default:
+		err_set(ret_text, 0, "it crashed%s%.*s", info->crash_reason[0] ? ": " : "",
+			(int)sizeof(info->crash_reason), info->crash_reason);
+	}
+}
+
+/* What it was goes on under another name, to be looked at; g is then OFF and can start again. */
+static int set_aside(struct guest *g, struct err *err)
+{
+	struct guest *kept;
+	char name[160];
+	uuid_t uuid;
+	int ret = -EEXIST;
+
+	uuid_generate(uuid);
+	for (unsigned int i = 1; ret == -EEXIST && i < 1000; i++) {
+		snprintf(name, sizeof(name), "%s-%u", g->name, i);
+		ret = guest_create(g->lodged, name, uuid, &kept, err);
+	}
+	if (ret)
+		return ret;
+	kept->active = config_get(g->active);
+	kept->state = GUEST_ENDED;
+	kept->domain = g->domain;
+	kept->has_crashed = g->has_crashed;
+	kept->started = g->started;
+	kept->started_ns = g->started_ns;
+	kept->why = cJSON_Duplicate(g->why, true);
+	memcpy(kept->domain_uuid, g->domain_uuid, sizeof(kept->domain_uuid));
+	g->domain = NO_DOMAIN;
+	g->state = GUEST_OFF;
+	save(kept);
+	guest_changed(kept, "preserved");
+	return 0;
+}
+
+static void rename_restart(struct guest *g)
+{
+	uint64_t ran_ms = (loop_now_ns() - g->started_ns) / NS_PER_MS;
+	struct err err;
+
+	devices_end(g, NULL, NULL);
+	if (set_aside(g, &err)) {
+		log_line("%s: not set aside: %s", g->name, err.text);
+		guest_destroy(g, end_reason_name(END_DESTROYED), "");
+		return;
+	}
+	guest_changed(g, g->has_crashed ? "crashed" : "stopped");
+	g->is_restarting = true;
+	save(g);
+	restart_later(g, ran_ms);
+}
+
+static void end_and(struct guest *g, bool is_restart)
+{
+	struct guest_end *e = begin(g);
+
+	if (!e)
+		return;
+	g->is_restarting = is_restart;
+	if (is_restart)
+		save(g); /* who is killed from here on starts it again all the same */
+	g->state = GUEST_DYING;
+	run(g, e);
+	guest_changed(g, NULL);
+}
+
+static void dumped(void *argument, int ret, const struct err *err)
+{
+	struct guest *g = argument;
+
+	if (ret)
+		log_line("%s: no core dump: %s", g->name, err->text);
+	if (g->state == GUEST_ENDED) /* not destroyed meanwhile */
+		end_and(g, policy_action(g->active->d, END_CRASH) == DOMAIN_COREDUMP_RESTART);
+}
+
+static void dump_then_end(struct guest *g)
+{
+	char path[512], now[TIME_TEXT_BYTES];
+	struct err err;
+	int ret;
+
+	g->state = GUEST_ENDED;
+	time_text(time(NULL), now);
+	snprintf(path, sizeof(path), "%s/dump/%s-%s.core", g->lodged->options.state_dir, g->name,
+		 now);
+	ret = core_dump(g, path, dumped, g, &err);
+	if (ret)
+		dumped(g, ret, &err);
+}
+
+static void act(struct guest *g, enum domain_action action)
+{
+	why_set_action(g->why, policy_action_name(action));
+	switch (action) {
+	case DOMAIN_PRESERVE:
+		g->state = GUEST_ENDED;
+		why_add_console(g->why, g);
+		save(g);
+		guest_changed(g, g->has_crashed ? "crashed" : "stopped");
+		break;
+	case DOMAIN_RENAME_RESTART:
+		why_add_console(g->why, g);
+		rename_restart(g);
+		break;
+	case DOMAIN_COREDUMP_DESTROY:
+	case DOMAIN_COREDUMP_RESTART:
+		dump_then_end(g);
+		break;
+	default:
+		end_and(g, action == DOMAIN_RESTART);
+	}
+}
+
+void guest_domain_ended(struct guest *g, const struct lodge_domain_info *info)
+{
+	bool is_gone = info->flags & (LODGE_DOMAIN_GONE | LODGE_DOMAIN_DYING);
+	enum end_reason reason = is_gone ? END_GONE : end_reason_of_shutdown(info->shutdown_reason);
+	enum domain_action action = policy_action(g->active->d, reason);
+	struct err text;
+
+	/* An order to power off holds also for a guest whose description says otherwise. */
+	if (reason == END_POWEROFF && g->requested && !strcmp(g->requested, "poweroff"))
+		action = DOMAIN_DESTROY;
+	if (reason == END_REBOOT && g->requested && !strcmp(g->requested, "reboot"))
+		action = DOMAIN_RESTART;
+	if (g->lodged->stop)
+		action = DOMAIN_DESTROY;
+	describe(g, info, reason, &text);
+	cJSON_Delete(g->why);
+	g->why = why_create(reason, text.text);
+	g->has_crashed = reason == END_CRASH || reason == END_WATCHDOG;
+	if (g->has_crashed)
+		why_add_vcpus(g->why, g->lodged, info);
+	act(g, action);
+}
+
+void guests_look(struct lodged *l)
+{
+	struct lodge_domain_info *infos;
+	uint64_t change;
+	size_t nr;
+
+	if (hypervisor_list(l->hv, l->change, &infos, &nr, &change))
+		return;
+	l->change = change;
+	for (size_t i = 0; i < nr; i++) {
+		struct guest *g = guest_by_domain(l, infos[i].domain);
+
+		if (g && g->state == GUEST_RUNNING &&
+		    infos[i].flags &
+			    (LODGE_DOMAIN_SHUT_DOWN | LODGE_DOMAIN_DYING | LODGE_DOMAIN_GONE))
+			guest_domain_ended(g, &infos[i]);
+	}
+	free(infos);
+}

@@ -1,0 +1,145 @@
+/* What can be done to a guest that runs. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/guest.h"
+#include "daemon/hypervisor.h"
+#include "daemon/record.h"
+
+#define PAGE_KIB       4u
+#define RESERVED_PAGES 256u /* as in guest-start.c: what a balloon may overshoot */
+
+static int check_running(const struct guest *g, struct err *err)
+{
+	if (g->state == GUEST_RUNNING)
+		return 0;
+	return err_set(err, -ESTALE, "\"%s\" is not running, but %s", g->name, guest_state_name(g));
+}
+
+int guest_pause(struct guest *g, struct err *err)
+{
+	int ret = check_running(g, err);
+
+	if (ret)
+		return ret;
+	if (g->is_paused)
+		return err_set(err, -ESTALE, "\"%s\" is paused already", g->name);
+	ret = hypervisor_pause(g->lodged->hv, g->domain);
+	if (ret)
+		return err_errno(err, ret, "pausing \"%s\"", g->name);
+	g->is_paused = true;
+	ret = record_save(g, err);
+	guest_changed(g, "paused");
+	return ret;
+}
+
+int guest_resume(struct guest *g, struct err *err)
+{
+	int ret = check_running(g, err);
+
+	if (ret)
+		return ret;
+	if (!g->is_paused)
+		return err_set(err, -ESTALE, "\"%s\" is not paused", g->name);
+	g->is_paused = false;
+	ret = record_save(g, err); /* first: the next lodged would resume it, too */
+	if (!ret) {
+		ret = hypervisor_unpause(g->lodged->hv, g->domain);
+		if (ret)
+			err_errno(err, ret, "resuming \"%s\"", g->name);
+	}
+	if (ret) {
+		g->is_paused = true;
+		return ret;
+	}
+	guest_changed(g, "resumed");
+	return 0;
+}
+
+/* One node of the guest's. */
+static int write_node(struct guest *g, const char *name, const char *value, struct err *err)
+{
+	struct batch b;
+	int ret;
+
+	batch_init(&b);
+	batch_at(&b, "/local/domain/%" PRIu32, g->domain);
+	batch_write(&b, name, "%s", value);
+	ret = nodes_run(g->lodged->nodes, &b, false, err);
+	batch_fini(&b);
+	return ret;
+}
+
+int guest_ask(struct guest *g, const char *mode, struct err *err)
+{
+	int ret = check_running(g, err);
+
+	if (ret)
+		return ret;
+	if (g->is_paused)
+		return err_set(err, -ESTALE, "\"%s\" is paused, and cannot shut down", g->name);
+	ret = write_node(g, "control/shutdown", mode, err);
+	if (ret)
+		return ret;
+	g->requested = mode;
+	ret = record_save(g, err);
+	guest_changed(g, "shutdown-requested");
+	return ret;
+}
+
+int guest_sysrq(struct guest *g, char key, struct err *err)
+{
+	const char value[] = { key, '\0' };
+	int ret = check_running(g, err);
+
+	return ret ? ret : write_node(g, "control/sysrq", value, err);
+}
+
+int guest_set_memory(struct guest *g, uint64_t kib, struct err *err)
+{
+	const struct domain_description *d;
+	char text[24];
+	int ret = check_running(g, err);
+
+	if (ret)
+		return ret;
+	d = g->active->d;
+	if (kib > d->memory >> 10)
+		return err_set(err, -EINVAL, "\"%s\" can have %" PRIu64 " KiB at most", g->name,
+			       d->memory >> 10);
+	if (kib < d->memory_guaranteed >> 10)
+		return err_set(err, -EINVAL, "\"%s\" was promised %" PRIu64 " KiB", g->name,
+			       d->memory_guaranteed >> 10);
+	/* The limit first, so that it may grow; it shrinks when the balloon has given back. */
+	ret = hypervisor_set_memory(g->lodged->hv, g->domain, kib / PAGE_KIB + RESERVED_PAGES);
+	if (ret)
+		return err_errno(err, ret, "setting the limit of \"%s\"", g->name);
+	snprintf(text, sizeof(text), "%" PRIu64, kib);
+	ret = write_node(g, "memory/target", text, err);
+	guest_changed(g, NULL);
+	return ret;
+}
+
+int guest_set_vcpus(struct guest *g, uint32_t count, struct err *err)
+{
+	char name[32];
+	struct batch b;
+	int ret = check_running(g, err);
+
+	if (ret)
+		return ret;
+	if (!count || count > g->active->d->nr_vcpus)
+		return err_set(err, -EINVAL, "\"%s\" can have 1 to %" PRIu32 " vCPUs", g->name,
+			       g->active->d->nr_vcpus);
+	batch_init(&b);
+	batch_at(&b, "/local/domain/%" PRIu32, g->domain);
+	for (uint32_t i = 0; i < g->active->d->nr_vcpus; i++) {
+		snprintf(name, sizeof(name), "cpu/%" PRIu32 "/availability", i);
+		batch_write(&b, name, "%s", i < count ? "online" : "offline");
+	}
+	ret = nodes_run(g->lodged->nodes, &b, false, err);
+	batch_fini(&b);
+	return ret;
+}

@@ -1,0 +1,322 @@
+/*
+ * From a description to a running domain. A job reads the kernel and fills the domain; the loop's thread
+ * then connects it and lets it run. Whatever fails, everything before it is undone: domain, nodes, devices.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "build/build.h"
+#include "daemon/device.h"
+#include "daemon/guest.h"
+#include "daemon/hypervisor.h"
+#include "daemon/record.h"
+#include "daemon/why.h"
+
+#define PROGRESS_MS     300u
+#define KERNELS_BYTES   (UINT64_C(1) << 30) /* that the cache of unpacked kernels may take */
+#define RESERVED_PAGES  256u /* beyond its memory: rings, tables, what a balloon overshoots */
+#define PAGE_BYTES_LOG2 12
+
+enum step { STEP_WAITING, STEP_KERNEL, STEP_MEMORY };
+
+static const char *const step_texts[] = {
+	[STEP_WAITING] = "waiting for other guests",
+	[STEP_KERNEL] = "reading the kernel",
+	[STEP_MEMORY] = "filling memory",
+};
+
+struct guest_start {
+	struct job job;
+	struct guest *guest;
+	struct start_request request; /* its config is referenced by guest->active */
+	struct loop_timer progress;
+
+	/* The thread's, while it works. */
+	struct build_description build;
+	struct domain_limits limits;
+	char *kernels;
+	int ret;
+	struct err err;
+	uint32_t domain;
+	struct guest_rings rings;
+	struct err warning;
+
+	atomic_uint step;
+	atomic_bool is_cancelled;
+};
+
+static int describe(struct guest_start *s, struct err *err)
+{
+	const struct domain_description *d = s->guest->active->d;
+	const char *state_dir = s->guest->lodged->options.state_dir;
+
+	if (!d->kernel)
+		return err_set(err, -EINVAL, "its description names no kernel");
+	if (d->nr_initrds > BUILD_MAX_INITRDS)
+		return err_set(err, -EINVAL, "it has more than %u initrds", BUILD_MAX_INITRDS);
+	if (asprintf(&s->kernels, "%s/kernels", state_dir) < 0) {
+		s->kernels = NULL;
+		return err_set(err, -ENOMEM, "no memory");
+	}
+	s->build = (struct build_description){
+		.kernel = d->kernel,
+		.nr_initrds = (unsigned int)d->nr_initrds,
+		.cmdline = d->cmdline,
+		.memory_bytes = d->memory_current,
+		.nr_vcpus = d->nr_vcpus,
+		.cache = { s->kernels, KERNELS_BYTES },
+	};
+	for (size_t i = 0; i < d->nr_initrds; i++)
+		s->build.initrd[i] = d->initrds[i];
+	s->limits = (struct domain_limits){
+		.max_pages = (d->memory >> PAGE_BYTES_LOG2) + RESERVED_PAGES,
+		.nr_vcpus = d->nr_vcpus,
+		.max_grant_frames = d->max_grant_frames,
+		.max_ports = d->max_event_channels,
+	};
+	memcpy(s->limits.uuid, s->guest->domain_uuid, sizeof(s->limits.uuid));
+	return 0;
+}
+
+/* --- in a thread --- */
+
+static int pin(struct hypervisor *hv, uint32_t domain, uint32_t vcpu, const struct cpu_set *cpus)
+{
+	uint8_t mask[LODGE_CPU_MASK_BYTES];
+
+	for (unsigned int i = 0; i < sizeof(mask); i++)
+		mask[i] = (uint8_t)(cpus->word[i / 8] >> (i % 8 * 8));
+	return hypervisor_set_affinity(hv, domain, vcpu, mask);
+}
+
+static int set_cpus(const struct guest_start *s, struct hypervisor *hv, struct err *err)
+{
+	const struct domain_description *d = s->guest->active->d;
+	int ret = 0;
+
+	if (!cpu_set_is_empty(&d->affinity))
+		ret = pin(hv, s->domain, LODGE_VCPU_ALL, &d->affinity);
+	for (size_t i = 0; !ret && i < d->nr_pins; i++)
+		ret = pin(hv, s->domain, d->pins[i].vcpu, &d->pins[i].cpus);
+	if (ret == -EINVAL)
+		return err_set(err, ret, "it is pinned to CPUs of which the host has none");
+	if (ret)
+		return err_errno(err, ret, "pinning vCPUs");
+	if (d->weight == 256 && !d->cap_percent)
+		return 0;
+	ret = hypervisor_set_scheduling(hv, s->domain, d->weight, d->cap_percent);
+	return ret ? err_errno(err, ret, "setting weight and cap") : 0;
+}
+
+static int make_domain(struct guest_start *s, struct hypervisor *hv, const struct build_plan *plan,
+		       struct err *err)
+{
+	struct guest_ports ports;
+	int ret;
+
+	s->limits.max_pages = MAX(s->limits.max_pages, plan->nr_pages);
+	ret = hypervisor_create(hv, &s->limits, &s->domain);
+	if (ret)
+		return err_errno(err, ret, "creating a domain");
+	ret = set_cpus(s, hv, err);
+	if (!ret)
+		ret = hypervisor_execute(hv, s->domain, plan, &ports, err);
+	if (ret)
+		return ret;
+	s->rings = (struct guest_rings){ .store_gfn = plan->store_gfn,
+					 .console_gfn = plan->console_gfn,
+					 .store_port = ports.store,
+					 .console_port = ports.console };
+	return 0;
+}
+
+static void build(struct job *j, struct hypervisor *hv)
+{
+	struct guest_start *s = container_of(j, struct guest_start, job);
+	struct build_plan *plan = NULL;
+
+	s->ret = hv ? 0 : err_set(&s->err, -EIO, "the hypervisor cannot be reached");
+	if (s->is_cancelled)
+		s->ret = err_set(&s->err, -ECANCELED, "cancelled");
+	s->step = STEP_KERNEL;
+	if (!s->ret)
+		s->ret = build_plan_create(&s->build, &plan, &s->err);
+	s->step = STEP_MEMORY;
+	if (!s->ret)
+		s->ret = make_domain(s, hv, plan, &s->err);
+	if (!s->ret)
+		s->warning = plan->cache_problem;
+	build_plan_destroy(plan);
+	if (!s->ret || s->domain == NO_DOMAIN)
+		return;
+	if (!hypervisor_destroy(hv, s->domain))
+		s->domain = NO_DOMAIN;
+}
+
+/* --- in the loop's thread --- */
+
+static void start_free(struct guest_start *s)
+{
+	loop_timer_stop(&s->progress);
+	free(s->kernels);
+	free(s);
+}
+
+/* Everything was undone. */
+static void failed(void *argument)
+{
+	struct guest *g = argument;
+	struct guest_start *s = g->start;
+	guest_started_fn done = s->request.done;
+	void *done_argument = s->request.argument;
+	struct err err = s->err;
+	int ret = s->ret;
+
+	g->start = NULL;
+	g->state = GUEST_OFF;
+	g->requested = NULL;
+	config_put(g->active);
+	g->active = NULL;
+	cJSON_Delete(g->why);
+	g->why = why_create(ret == -ECANCELED ? END_DESTROYED : END_BUILD_FAILED, err.text);
+	why_set_action(g->why, "destroy");
+	start_free(s);
+	guest_changed(g, ret == -ECANCELED ? "stopped" : "failed");
+	if (!g->defined) {
+		guest_forget(g);
+	} else {
+		struct err ignored;
+
+		(void)!record_save(g, &ignored);
+	}
+	if (done)
+		done(done_argument, NULL, ret, &err);
+}
+
+/* Nodes, backends, record; then it runs. */
+static int connect_guest(struct guest *g, struct guest_start *s, struct err *err)
+{
+	int ret = guest_nodes_write(g, &s->rings, err);
+
+	if (!ret)
+		ret = devices_start(g, err);
+	if (!ret)
+		ret = record_save(g, err);
+	if (ret || g->is_paused)
+		return ret;
+	ret = hypervisor_unpause(g->lodged->hv, g->domain);
+	return ret ? err_errno(err, ret, "letting domain %u run", g->domain) : 0;
+}
+
+static void built(struct job *j)
+{
+	struct guest_start *s = container_of(j, struct guest_start, job);
+	struct guest *g = s->guest;
+
+	loop_timer_stop(&s->progress);
+	g->domain = s->domain;
+	g->is_paused = s->request.is_paused;
+	g->started = time(NULL);
+	g->started_ns = loop_now_ns();
+	if (!s->ret && s->is_cancelled)
+		s->ret = err_set(&s->err, -ECANCELED, "it was destroyed while it was being built");
+	if (!s->ret) {
+		g->state = GUEST_RUNNING; /* so its record says */
+		s->ret = connect_guest(g, s, &s->err);
+		g->state = s->ret ? GUEST_BUILDING : GUEST_RUNNING;
+	}
+	if (s->ret) {
+		guest_abort(g, failed, g);
+		return;
+	}
+	if (s->warning.text[0])
+		log_line("%s: %s", g->name, s->warning.text);
+	g->start = NULL;
+	guest_changed(g, "started");
+	if (s->request.done)
+		s->request.done(s->request.argument, g, 0, NULL);
+	start_free(s);
+}
+
+static void tell_progress(struct loop_timer *t)
+{
+	struct guest_start *s = container_of(t, struct guest_start, progress);
+
+	s->request.progress(s->request.argument, step_texts[s->step], 0);
+	loop_timer_start(&s->guest->lodged->loop, t, PROGRESS_MS);
+}
+
+static int may_start(const struct guest *g, struct err *err)
+{
+	if (g->lodged->stop)
+		return err_set(err, -ESTALE, "the host is shutting down");
+	if (g->state == GUEST_ENDED)
+		return err_set(err, -ESTALE,
+			       "what is left of its last run is kept: destroy it first");
+	if (g->state != GUEST_OFF)
+		return err_set(err, -ESTALE, "\"%s\" is %s", g->name, guest_state_name(g));
+	return 0;
+}
+
+int guest_start(struct guest *g, const struct start_request *request, struct err *err)
+{
+	struct lodged *l = g->lodged;
+	struct guest_start *s;
+	struct config *before;
+	int ret = may_start(g, err);
+
+	if (ret)
+		return ret;
+	loop_timer_stop(&g->restart);
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(err, -ENOMEM, "no memory");
+	s->guest = g;
+	s->request = *request;
+	s->domain = NO_DOMAIN;
+	s->job.work = build;
+	s->job.done = built;
+	s->progress.fire = tell_progress;
+	before = g->active;
+	g->active = config_get(request->config);
+	config_put(before);
+	memcpy(g->domain_uuid, g->uuid, sizeof(g->domain_uuid));
+	g->has_crashed = false;
+	g->is_restarting = false;
+	ret = describe(s, err);
+	if (!ret)
+		ret = devices_prepare(g, err);
+	if (ret) {
+		start_free(s);
+		config_put(g->active);
+		g->active = NULL;
+		if (!g->defined)
+			guest_forget(g);
+		return ret;
+	}
+	g->state = GUEST_BUILDING;
+	g->start = s;
+	jobs_submit(l->jobs, &s->job);
+	if (s->request.progress)
+		loop_timer_start(&l->loop, &s->progress, PROGRESS_MS);
+	guest_changed(g, NULL);
+	return 0;
+}
+
+void guest_start_abandon(struct guest *g)
+{
+	if (!g->start)
+		return;
+	loop_timer_stop(&g->start->progress);
+	g->start->request.done = NULL;
+	g->start->request.progress = NULL;
+}
+
+void guest_start_cancel(struct guest *g)
+{
+	g->start->is_cancelled = true;
+}

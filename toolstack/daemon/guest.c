@@ -1,0 +1,297 @@
+/* Guests as objects: names, definitions, who waits. See guest.h. */
+#include "daemon/guest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uuid/uuid.h>
+
+#include "daemon/device.h"
+#include "daemon/record.h"
+#include "daemon/why.h"
+
+#define NAME_MAX_BYTES 128u
+
+void guest_uuid_text(const uint8_t uuid[16], char ret_text[37])
+{
+	uuid_unparse_lower(uuid, ret_text);
+}
+
+struct guest *guest_by_name(struct lodged *l, const char *name)
+{
+	struct guest *g;
+
+	list_for_each_entry(g, &l->guests, node) {
+		if (!strcmp(g->name, name))
+			return g;
+	}
+	return NULL;
+}
+
+struct guest *guest_by_uuid(struct lodged *l, const uint8_t uuid[16])
+{
+	struct guest *g;
+
+	list_for_each_entry(g, &l->guests, node) {
+		if (!memcmp(g->uuid, uuid, sizeof(g->uuid)))
+			return g;
+	}
+	return NULL;
+}
+
+struct guest *guest_by_domain(struct lodged *l, uint32_t domain)
+{
+	struct guest *g;
+
+	list_for_each_entry(g, &l->guests, node) {
+		if (g->domain == domain)
+			return g;
+	}
+	return NULL;
+}
+
+static bool is_number(const char *text)
+{
+	return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+struct guest *guest_find(struct lodged *l, const char *name)
+{
+	struct guest *g = guest_by_name(l, name);
+	uuid_t uuid;
+
+	if (!g && is_number(name) && strlen(name) <= 9)
+		g = guest_by_domain(l, (uint32_t)strtoul(name, NULL, 10));
+	if (!g && !uuid_parse(name, uuid))
+		g = guest_by_uuid(l, uuid);
+	return g;
+}
+
+int guest_check_name(const char *name, struct err *err)
+{
+	uuid_t uuid;
+
+	if (!*name)
+		return err_set(err, -EINVAL, "a guest's name may not be empty");
+	if (strlen(name) > NAME_MAX_BYTES)
+		return err_set(err, -EINVAL, "a guest's name has at most %u bytes", NAME_MAX_BYTES);
+	if (strchr(name, '/') || name[0] == '.')
+		return err_set(err, -EINVAL, "a guest's name has no \"/\", and no \".\" in front");
+	for (const char *c = name; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return err_set(err, -EINVAL, "a guest's name has no control characters");
+	}
+	if (is_number(name))
+		return err_set(err, -EINVAL, "\"%s\" would be taken for a domain's id", name);
+	if (!uuid_parse(name, uuid))
+		return err_set(err, -EINVAL, "\"%s\" would be taken for a uuid", name);
+	return 0;
+}
+
+static void insert(struct lodged *l, struct guest *g)
+{
+	struct guest *other;
+
+	list_for_each_entry(other, &l->guests, node) {
+		if (strcmp(other->name, g->name) > 0) {
+			list_insert_before(&other->node, &g->node);
+			return;
+		}
+	}
+	list_push_back(&l->guests, &g->node);
+}
+
+static void restart_now(struct loop_timer *t)
+{
+	struct guest *g = container_of(t, struct guest, restart);
+	struct start_request request = {
+		.config = g->active ? g->active : g->defined,
+	};
+	char *name = strdup(g->name); /* a transient guest that cannot start is forgotten */
+	struct err err;
+
+	if (guest_start(g, &request, &err))
+		log_line("%s: not started again: %s", name ? name : "?", err.text);
+	free(name);
+}
+
+int guest_create(struct lodged *l, const char *name, const uint8_t uuid[16],
+		 struct guest **ret_guest, struct err *err)
+{
+	struct guest *g;
+	int ret = guest_check_name(name, err);
+
+	if (ret)
+		return ret;
+	if (guest_by_name(l, name))
+		return err_set(err, -EEXIST, "there is a guest called \"%s\" already", name);
+	g = guest_by_uuid(l, uuid);
+	if (g)
+		return err_set(err, -EEXIST, "its uuid is that of the guest \"%s\"", g->name);
+	g = calloc(1, sizeof(*g));
+	if (g)
+		g->name = strdup(name);
+	if (!g || !g->name) {
+		free(g);
+		return err_set(err, -ENOMEM, "no memory");
+	}
+	g->lodged = l;
+	g->domain = NO_DOMAIN;
+	g->restart.fire = restart_now;
+	memcpy(g->uuid, uuid, sizeof(g->uuid));
+	list_init(&g->devices);
+	list_init(&g->waiters);
+	insert(l, g);
+	*ret_guest = g;
+	return 0;
+}
+
+void guest_free(struct guest *g)
+{
+	struct list_node *n;
+
+	loop_timer_stop(&g->restart);
+	list_remove(&g->node);
+	while ((n = list_pop_front(&g->waiters))) {
+		struct guest_waiter *w = list_entry(n, struct guest_waiter, node);
+
+		w->changed(w, NULL);
+	}
+	config_put(g->defined);
+	config_put(g->active);
+	cJSON_Delete(g->why);
+	free(g->name);
+	free(g);
+}
+
+void guest_forget(struct guest *g)
+{
+	why_remember(g->lodged, g);
+	record_remove(g);
+	guest_free(g);
+}
+
+int guest_rename(struct guest *g, const char *name, struct err *err)
+{
+	struct config *c = NULL;
+	char *copy, *in_config;
+	int ret = guest_check_name(name, err);
+
+	if (ret)
+		return ret;
+	if (guest_by_name(g->lodged, name))
+		return err_set(err, -EEXIST, "there is a guest called \"%s\" already", name);
+	copy = strdup(name);
+	in_config = strdup(name);
+	if (g->defined)
+		c = config_copy(g->defined);
+	if (!copy || !in_config || (g->defined && !c)) {
+		free(copy);
+		free(in_config);
+		config_put(c);
+		return err_set(err, -ENOMEM, "no memory");
+	}
+	free(g->name);
+	g->name = copy;
+	list_remove(&g->node);
+	insert(g->lodged, g);
+	if (!c) {
+		free(in_config);
+		return 0;
+	}
+	free(c->d->name);
+	c->d->name = in_config;
+	ret = guest_define(g, c, err);
+	config_put(c);
+	return ret;
+}
+
+int guest_define(struct guest *g, struct config *c, struct err *err)
+{
+	struct config *before = g->defined;
+	int ret;
+
+	g->defined = config_get(c);
+	ret = record_write_definition(g, err);
+	if (ret) {
+		config_put(g->defined);
+		g->defined = before;
+		return ret;
+	}
+	config_put(before);
+	return 0;
+}
+
+int guest_undefine(struct guest *g, struct err *err)
+{
+	int ret = record_remove_definition(g, err);
+
+	if (ret)
+		return ret;
+	config_put(g->defined);
+	g->defined = NULL;
+	return 0;
+}
+
+bool guest_has_domain(const struct guest *g)
+{
+	return g->state == GUEST_RUNNING || g->state == GUEST_ENDED;
+}
+
+const char *guest_state_name(const struct guest *g)
+{
+	switch (g->state) {
+	case GUEST_BUILDING:
+		return "building";
+	case GUEST_RUNNING:
+		if (g->is_paused)
+			return "paused";
+		return g->requested ? "shutting-down" : "running";
+	case GUEST_ENDED:
+		return g->has_crashed ? "crashed" : "shut-off";
+	case GUEST_DYING:
+		return "dying";
+	default:
+		return "shut-off";
+	}
+}
+
+char *guest_console_log(const struct guest *g)
+{
+	const struct config *c = g->active ? g->active : g->defined;
+	char *path;
+
+	if (c && c->d->console_log)
+		return strdup(c->d->console_log);
+	return asprintf(&path, "%s/%s.console", g->lodged->options.log_dir, g->name) < 0 ? NULL
+											 : path;
+}
+
+void guest_changed(struct guest *g, const char *event)
+{
+	struct guest_waiter *w;
+
+	if (event) {
+		bool has_ended = !strcmp(event, "stopped") || !strcmp(event, "crashed") ||
+				 !strcmp(event, "failed");
+
+		events_tell(&g->lodged->events, g, event, has_ended ? g->why : NULL);
+		log_line("%s: %s%s%s", g->name, event, has_ended && g->why ? ": " : "",
+			 has_ended ? why_text(g->why) : "");
+	}
+	list_for_each_entry_safe(w, &g->waiters, node) {
+		w->changed(w, g);
+	}
+}
+
+void guest_wait(struct guest *g, struct guest_waiter *w)
+{
+	list_push_back(&g->waiters, &w->node);
+}
+
+void guest_unwait(struct guest_waiter *w)
+{
+	if (list_node_is_linked(&w->node))
+		list_remove(&w->node);
+}

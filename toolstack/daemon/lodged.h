@@ -1,0 +1,56 @@
+/* What all of lodged shares: where things are, and its parts. Belongs to the loop's thread. */
+#ifndef LODGE_DAEMON_LODGED_H
+#define LODGE_DAEMON_LODGED_H
+
+#include "daemon/events.h"
+#include "daemon/jobs.h"
+#include "daemon/loop.h"
+#include "daemon/nodes.h"
+#include "lib/err.h"
+
+struct hypervisor;
+struct device_class;
+
+#define LODGED_VERSION "0.1"
+
+struct options {
+	const char *run_dir;     /* /run/lodge: sockets */
+	const char *state_dir;   /* /var/lib/lodge: definitions, records, kernels, dumps */
+	const char *log_dir;     /* /var/log/lodge: consoles */
+	const char *libexec_dir; /* /usr/libexec/lodge: programs of devices */
+	const char *store_socket;
+	uint32_t stop_s; /* that guests have to shut down when the host does */
+	bool no_autostart;
+};
+
+struct lodged {
+	struct options options;
+	struct loop loop;
+	struct nodes *nodes;
+	struct hypervisor *hv; /* the loop's thread's own */
+	struct jobs *jobs;
+	char *host;       /* what makes MAC addresses this host's; may be NULL */
+	char boot_id[40]; /* records of another boot are of guests that are gone */
+
+	struct list guests; /* struct guest, in the order of their names */
+	struct list gone;   /* struct memory: why guests that are forgotten ended, latest first */
+	uint64_t change;    /* of domains, seen so far */
+	struct nodes_watch domains_watch;
+
+	struct events events;
+	struct list clients;
+	struct loop_fd listener;
+	struct loop_task end; /* ends the loop */
+	struct host_stop
+		*stop; /* the host shuts down: nothing is started any more; NULL: it does not */
+	bool is_adopting;
+};
+
+/* The kinds of devices that guests can have, and how many. */
+extern const struct device_class *const device_classes[];
+extern const size_t nr_device_classes;
+
+/* A line in lodged's log, which is its standard error. */
+void log_line(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
+
+#endif

@@ -1,0 +1,485 @@
+/*
+ * The connection to xenstore: see nodes.h. Answers come in the order of the requests; events of watches
+ * come between them and are kept until the loop has time.
+ */
+#include "daemon/nodes.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/batch.h"
+#include "daemon/loop.h"
+
+#define ANSWER_MS      10000 /* the store is taken for dead after this */
+#define RECONNECT_MS   5000u
+#define RETRY_MS       20
+#define TRANSACTIONS   20 /* tries */
+#define IN_BYTES       (2u * (XENSTORE_PAYLOAD_MAX + 16u))
+#define CONTROL_NUMBER UINT32_MAX /* request id of what is no part of a batch */
+
+struct nodes_event {
+	struct list_node node;
+	char *path; /* the token is behind it */
+};
+
+struct nodes {
+	struct loop *loop;
+	struct loop_fd fd;
+	struct loop_timer reconnect;
+	struct loop_task deliver;
+	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct list watches;
+	struct list events;
+	uint64_t nr_tokens;
+	char in[IN_BYTES];
+	size_t nr_in;
+};
+
+static void disconnect(struct nodes *n)
+{
+	if (n->fd.fd < 0)
+		return;
+	loop_remove(&n->fd);
+	close(n->fd.fd);
+	n->fd.fd = -1;
+	n->nr_in = 0;
+	loop_timer_start(n->loop, &n->reconnect, RETRY_MS);
+}
+
+/* --- messages --- */
+
+static int wait_for(const struct nodes *n, short events)
+{
+	struct pollfd p = { .fd = n->fd.fd, .events = events };
+	int ret;
+
+	do
+		ret = poll(&p, 1, ANSWER_MS);
+	while (ret < 0 && errno == EINTR);
+	if (ret < 0)
+		return -errno;
+	return ret ? 0 : -ETIMEDOUT;
+}
+
+/* What has come. -EAGAIN: nothing. */
+static int receive(struct nodes *n)
+{
+	ssize_t got;
+
+	do
+		got = recv(n->fd.fd, n->in + n->nr_in, sizeof(n->in) - n->nr_in, MSG_DONTWAIT);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	n->nr_in += (size_t)got;
+	return got ? 0 : -ECONNRESET;
+}
+
+/* 1: a whole message, its data to be freed, with a zero byte behind it; 0: none; -EIO for nonsense. */
+static int take_message(struct nodes *n, struct xsd_sockmsg *ret_header, char **ret_data)
+{
+	size_t bytes;
+	char *data;
+
+	if (n->nr_in < sizeof(*ret_header))
+		return 0;
+	memcpy(ret_header, n->in, sizeof(*ret_header));
+	if (ret_header->len > XENSTORE_PAYLOAD_MAX)
+		return -EIO;
+	bytes = sizeof(*ret_header) + ret_header->len;
+	if (n->nr_in < bytes)
+		return 0;
+	data = malloc(ret_header->len + 1);
+	if (!data)
+		return -ENOMEM;
+	memcpy(data, n->in + sizeof(*ret_header), ret_header->len);
+	data[ret_header->len] = '\0';
+	n->nr_in -= bytes;
+	memmove(n->in, n->in + bytes, n->nr_in);
+	*ret_data = data;
+	return 1;
+}
+
+/* Takes over data. An event that cannot be kept is lost like one of a store that was restarted. */
+static void keep_event(struct nodes *n, const struct xsd_sockmsg *header, char *data)
+{
+	struct nodes_event *e = malloc(sizeof(*e));
+
+	if (!e || strlen(data) + 1 >= header->len) {
+		free(e);
+		free(data);
+		return;
+	}
+	*e = (struct nodes_event){ .path = data };
+	list_push_back(&n->events, &e->node);
+	loop_soon(n->loop, &n->deliver);
+}
+
+/* The next answer. Events before it are kept. */
+static int next_answer(struct nodes *n, struct xsd_sockmsg *ret_header, char **ret_data)
+{
+	for (;;) {
+		int ret = take_message(n, ret_header, ret_data);
+
+		if (ret < 0)
+			return ret;
+		if (ret && ret_header->type == XS_WATCH_EVENT) {
+			keep_event(n, ret_header, *ret_data);
+			continue;
+		}
+		if (ret)
+			return 0;
+		ret = receive(n);
+		if (ret == -EAGAIN)
+			ret = wait_for(n, POLLIN);
+		if (ret)
+			return ret;
+	}
+}
+
+/* Sends all; the store may answer meanwhile, and stop reading until that is fetched. */
+static int send_all(struct nodes *n, const char *bytes, size_t nr_bytes, size_t *at)
+{
+	while (*at < nr_bytes) {
+		ssize_t done =
+			send(n->fd.fd, bytes + *at, nr_bytes - *at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		*at += (size_t)done;
+	}
+	return 0;
+}
+
+/* One request and its answer, which is freed; the error that the store gives. */
+static int ask(struct nodes *n, uint32_t type, uint32_t tx_id, const char *data, size_t bytes,
+	       char **ret_data)
+{
+	char message[sizeof(struct xsd_sockmsg) + 512];
+	struct xsd_sockmsg header = { type, CONTROL_NUMBER, tx_id, (uint32_t)bytes };
+	char *answer;
+	size_t at = 0;
+	int ret;
+
+	if (bytes > 512)
+		return -E2BIG;
+	memcpy(message, &header, sizeof(header));
+	memcpy(message + sizeof(header), data, bytes);
+	ret = send_all(n, message, sizeof(header) + bytes, &at);
+	if (!ret)
+		ret = next_answer(n, &header, &answer);
+	if (ret)
+		return ret == -EAGAIN ? -EIO : ret;
+	if (header.type == XS_ERROR)
+		ret = batch_error_code(answer);
+	if (!ret && ret_data)
+		*ret_data = answer;
+	else
+		free(answer);
+	return ret;
+}
+
+/* --- connecting --- */
+
+static int set_watch(struct nodes *n, const struct nodes_watch *w)
+{
+	char data[sizeof(w->path) + sizeof(w->token)];
+	int length = snprintf(data, sizeof(data), "%s%c%s", w->path, 0, w->token);
+
+	return ask(n, XS_WATCH, 0, data, (size_t)length + 1, NULL);
+}
+
+static int connect_once(struct nodes *n)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct nodes_watch *w;
+	int ret;
+
+	memcpy(address.sun_path, n->socket_path, sizeof(address.sun_path));
+	n->fd.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (n->fd.fd < 0)
+		return -errno;
+	ret = connect(n->fd.fd, (const struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+	if (!ret)
+		ret = loop_add(n->loop, &n->fd, EPOLLIN);
+	list_for_each_entry(w, &n->watches, node) {
+		if (!ret)
+			ret = set_watch(n, w);
+	}
+	if (ret)
+		disconnect(n);
+	else
+		loop_timer_stop(&n->reconnect);
+	return ret;
+}
+
+/* Waits for a store that is being restarted. */
+static int connect_within(struct nodes *n, unsigned int timeout_ms)
+{
+	uint64_t end = loop_now_ns() + timeout_ms * UINT64_C(1000000);
+	int ret = 0;
+
+	while (n->fd.fd < 0) {
+		ret = connect_once(n);
+		if (!ret || loop_now_ns() >= end)
+			break;
+		usleep(RETRY_MS * 1000);
+	}
+	return ret;
+}
+
+static void try_again(struct loop_timer *t)
+{
+	struct nodes *n = container_of(t, struct nodes, reconnect);
+
+	if (n->fd.fd < 0)
+		(void)!connect_once(n); /* which starts the timer anew if need be */
+}
+
+/* --- events --- */
+
+static struct nodes_watch *find_watch(const struct nodes *n, const char *token)
+{
+	struct nodes_watch *w;
+
+	list_for_each_entry(w, &n->watches, node) {
+		if (!strcmp(w->token, token))
+			return w;
+	}
+	return NULL;
+}
+
+static void deliver(struct loop_task *t)
+{
+	struct nodes *n = container_of(t, struct nodes, deliver);
+	struct list_node *node;
+
+	while ((node = list_pop_front(&n->events))) {
+		struct nodes_event *e = list_entry(node, struct nodes_event, node);
+		struct nodes_watch *w = find_watch(n, e->path + strlen(e->path) + 1);
+
+		if (w)
+			w->changed(w, e->path);
+		free(e->path);
+		free(e);
+	}
+}
+
+static void readable(struct loop_fd *f, uint32_t events)
+{
+	struct nodes *n = container_of(f, struct nodes, fd);
+	struct xsd_sockmsg header;
+	char *data;
+	int ret = receive(n);
+
+	(void)events;
+	while (!ret) {
+		ret = take_message(n, &header, &data);
+		if (ret <= 0)
+			break;
+		ret = 0;
+		if (header.type == XS_WATCH_EVENT)
+			keep_event(n, &header, data);
+		else
+			free(data); /* to a question that was given up */
+	}
+	if (ret && ret != -EAGAIN)
+		disconnect(n);
+}
+
+/* --- life --- */
+
+int nodes_open(struct loop *l, const char *socket_path, unsigned int timeout_ms,
+	       struct nodes **ret_nodes, struct err *err)
+{
+	struct nodes *n;
+	int ret;
+
+	if (strlen(socket_path) >= sizeof(n->socket_path))
+		return err_set(err, -ENAMETOOLONG, "%s: too long for a socket", socket_path);
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return err_set(err, -ENOMEM, "no memory");
+	n->loop = l;
+	n->fd.fd = -1;
+	n->fd.ready = readable;
+	n->reconnect.fire = try_again;
+	n->deliver.run = deliver;
+	list_init(&n->watches);
+	list_init(&n->events);
+	memcpy(n->socket_path, socket_path, strlen(socket_path) + 1);
+	ret = connect_within(n, timeout_ms);
+	if (ret) {
+		nodes_close(n);
+		return err_errno(err, ret, "xenstore, %s", socket_path);
+	}
+	*ret_nodes = n;
+	return 0;
+}
+
+void nodes_close(struct nodes *n)
+{
+	struct list_node *node;
+
+	if (!n)
+		return;
+	disconnect(n);
+	loop_timer_stop(&n->reconnect);
+	loop_task_cancel(&n->deliver);
+	while ((node = list_pop_front(&n->watches)))
+		;
+	while ((node = list_pop_front(&n->events))) {
+		free(list_entry(node, struct nodes_event, node)->path);
+		free(list_entry(node, struct nodes_event, node));
+	}
+	free(n);
+}
+
+/* --- running a batch --- */
+
+static void name_transaction(struct batch *b, uint32_t tx_id)
+{
+	for (size_t i = 0; i < b->nr_requests; i++)
+		memcpy(b->bytes + b->answers[i].offset + offsetof(struct xsd_sockmsg, tx_id),
+		       &tx_id, sizeof(tx_id));
+}
+
+/* Sends and collects; its own errors are of the connection. */
+static int exchange(struct nodes *n, struct batch *b)
+{
+	size_t at = 0, nr_answers = 0;
+	struct xsd_sockmsg header;
+	char *data;
+	int ret = 0;
+
+	batch_forget_answers(b);
+	while (!ret && nr_answers < b->nr_requests) {
+		ret = send_all(n, b->bytes, b->nr_bytes, &at);
+		if (ret && ret != -EAGAIN)
+			break;
+		ret = next_answer(n, &header, &data);
+		if (ret)
+			break;
+		if (header.req_id >= b->nr_requests) { /* to a question that was given up */
+			free(data);
+			continue;
+		}
+		batch_take_answer(b, &header, data);
+		nr_answers++;
+	}
+	return ret;
+}
+
+/* As one transaction. -EAGAIN: somebody else was faster; the batch's own errors are in its answers. */
+static int exchange_whole(struct nodes *n, struct batch *b)
+{
+	char *id;
+	struct err ignored;
+	int ret = ask(n, XS_TRANSACTION_START, 0, "", 1, &id);
+	uint32_t tx_id;
+	bool is_fine;
+
+	if (ret)
+		return ret;
+	tx_id = (uint32_t)strtoul(id, NULL, 10);
+	free(id);
+	name_transaction(b, tx_id);
+	ret = exchange(n, b);
+	if (ret)
+		return ret;
+	is_fine = !batch_result(b, &ignored);
+	ret = ask(n, XS_TRANSACTION_END, tx_id, is_fine ? "T" : "F", 2, NULL);
+	return is_fine ? ret : 0;
+}
+
+int nodes_run(struct nodes *n, struct batch *b, bool is_whole, struct err *err)
+{
+	bool was_broken = false;
+	int ret = b->err;
+
+	if (ret)
+		return err_errno(err, ret, "xenstore: a request cannot be made");
+	for (int tries = 0; tries < TRANSACTIONS && b->nr_requests; tries++) {
+		ret = connect_within(n, RECONNECT_MS);
+		if (!ret)
+			ret = is_whole ? exchange_whole(n, b) : exchange(n, b);
+		if (!ret)
+			return batch_result(b, err);
+		if (ret == -EAGAIN)
+			continue;
+		disconnect(n);
+		if (was_broken)
+			break;
+		was_broken = true;
+	}
+	return ret ? err_errno(err, ret, "xenstore does not answer") : 0;
+}
+
+/* --- watches --- */
+
+int nodes_watch(struct nodes *n, struct nodes_watch *w, struct err *err, const char *format, ...)
+{
+	va_list arguments;
+	int length, ret;
+
+	va_start(arguments, format);
+	length = vsnprintf(w->path, sizeof(w->path), format, arguments);
+	va_end(arguments);
+	if (length < 0 || (size_t)length >= sizeof(w->path))
+		return err_set(err, -ENAMETOOLONG, "xenstore: the path is too long to watch");
+	snprintf(w->token, sizeof(w->token), "%llu", (unsigned long long)++n->nr_tokens);
+	ret = n->fd.fd < 0 ? connect_within(n, RECONNECT_MS) : 0;
+	if (!ret)
+		ret = set_watch(n, w);
+	if (ret)
+		return err_errno(err, ret, "xenstore: watching %s", w->path);
+	list_push_back(&n->watches, &w->node);
+	return 0;
+}
+
+void nodes_unwatch(struct nodes *n, struct nodes_watch *w)
+{
+	char data[sizeof(w->path) + sizeof(w->token)];
+	int length;
+
+	if (!list_node_is_linked(&w->node))
+		return;
+	list_remove(&w->node);
+	length = snprintf(data, sizeof(data), "%s%c%s", w->path, 0, w->token);
+	if (n->fd.fd >= 0)
+		(void)!ask(n, XS_UNWATCH, 0, data, (size_t)length + 1, NULL);
+}
+
+char *nodes_read(struct nodes *n, const char *format, ...)
+{
+	struct batch b;
+	struct err err;
+	const char *value = NULL;
+	char *copy = NULL;
+	char path[256];
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(path, sizeof(path), format, arguments);
+	va_end(arguments);
+	if (length < 0 || (size_t)length >= sizeof(path))
+		return NULL;
+	batch_init(&b);
+	batch_read(&b, path);
+	if (!nodes_run(n, &b, false, &err))
+		value = batch_answer(&b, 0, NULL);
+	if (value)
+		copy = strdup(value);
+	batch_fini(&b);
+	return copy;
+}

@@ -1,0 +1,35 @@
+/* All verbs, and what several of them need. Each answers its request; docs/lodged.md says how. */
+#ifndef LODGE_DAEMON_VERBS_H
+#define LODGE_DAEMON_VERBS_H
+
+#include "daemon/config-ref.h"
+#include "daemon/serve.h"
+
+/* The member "xml", read; its warnings go into the answer. keep_text: the text stays with it. NULL: it is
+ * wrong, and the request is answered. */
+struct config *request_config(struct request *r, bool keep_text);
+
+/* verb-life.c */
+void verb_create(struct lodged *l, struct request *r);
+void verb_start(struct lodged *l, struct request *r);
+void verb_define(struct lodged *l, struct request *r);
+void verb_undefine(struct lodged *l, struct request *r);
+void verb_rename(struct lodged *l, struct request *r);
+void verb_autostart(struct lodged *l, struct request *r);
+void verb_pause(struct lodged *l, struct request *r);
+void verb_resume(struct lodged *l, struct request *r);
+void verb_destroy(struct lodged *l, struct request *r);
+void verb_shutdown(struct lodged *l, struct request *r);
+void verb_reboot(struct lodged *l, struct request *r);
+
+/* verb-show.c */
+void verb_list(struct lodged *l, struct request *r);
+void verb_info(struct lodged *l, struct request *r);
+void verb_vcpu_list(struct lodged *l, struct request *r);
+void verb_dumpxml(struct lodged *l, struct request *r);
+void verb_validate(struct lodged *l, struct request *r);
+void verb_why(struct lodged *l, struct request *r);
+void verb_log(struct lodged *l, struct request *r);
+void verb_console(struct lodged *l, struct request *r);
+
+#endif

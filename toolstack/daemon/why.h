@@ -1,0 +1,31 @@
+/* How a guest ended, in a form that people and programs read: the why object of docs/lodged.md. */
+#ifndef LODGE_DAEMON_WHY_H
+#define LODGE_DAEMON_WHY_H
+
+#include <cjson/cJSON.h>
+
+#include "abi/control.h"
+#include "daemon/policy.h"
+
+struct guest;
+struct lodged;
+
+/* Time, reason and a line of text. NULL without memory. */
+cJSON *why_create(enum end_reason reason, const char *text);
+/* For a domain that crashed: its vCPUs' registers and back traces. */
+void why_add_vcpus(cJSON *why, struct lodged *l, const struct lodge_domain_info *info);
+/* The last lines of the guest's console. */
+void why_add_console(cJSON *why, const struct guest *g);
+void why_set_action(cJSON *why, const char *action);
+const char *why_text(const cJSON *why); /* "" when there is none */
+
+/* Guests that are forgotten: the last ones are remembered by name. */
+struct memory;
+void why_remember(struct lodged *l, const struct guest *g);
+const cJSON *why_remembered(const struct lodged *l, const char *name); /* NULL: nothing */
+void why_forget_all(struct lodged *l);
+
+/* The last lines of a file, an array of strings. */
+cJSON *last_lines(const char *path, size_t max_lines);
+
+#endif
