@@ -381,6 +381,54 @@ static void check_channels(void)
 	event_close(port);
 }
 
+/* As a backend that has not noticed yet that its guest is gone. */
+static void check_death_while_mapped(void)
+{
+	const struct step steps[] = { STEP(STEP_STORE, CHILD_PAGE, 0xfeedbeef, 0), SHUT_DOWN };
+	struct gnttab_map_grant_ref map[LODGE_SEED_GRANTS];
+	struct lodge_domain_info info;
+	uint64_t nr_free;
+	bool all = true;
+	uint32_t id;
+
+	for (uint32_t ref = 0; ref < LODGE_SEED_GRANTS; ref++)
+		map[ref].host_addr = (uintptr_t)hole_alloc();
+	nr_free = host_info().nr_free;
+	id = make_child(steps, ARRAY_SIZE(steps));
+	for (uint32_t ref = 0; ref < LODGE_SEED_GRANTS; ref++) {
+		memset(&call, 0, sizeof(call));
+		call.u.seed_grant =
+			(struct lodge_control_seed_grant){ .ref = ref,
+							   .gfn = (CHILD_PAGE >> 12) + ref };
+		need(control(LODGE_CONTROL_seed_grant, id), "seed a grant");
+		map[ref] = (struct gnttab_map_grant_ref){ .host_addr = map[ref].host_addr,
+							  .flags = GNTMAP_host_map,
+							  .ref = ref,
+							  .dom = (uint16_t)id };
+	}
+	check(!grant_table_op(GNTTABOP_map_grant_ref, map, ARRAY_SIZE(map)),
+	      "a guest's pages are mapped");
+	(void)run_child(id);
+	destroy(id);
+	info = domain_info(id);
+	check(info.domain == id && info.flags & LODGE_DOMAIN_DYING,
+	      "destroyed while they are, it is told as dying");
+	check_eq(info.nr_pages, LODGE_SEED_GRANTS, "and has no other pages any more");
+	check_err(simple(LODGE_CONTROL_unpause, id), -XEN_ESRCH, "nothing can be done to it");
+	check_err(simple(LODGE_CONTROL_destroy, id), 0, "but destroy it again");
+	for (uint32_t ref = LODGE_SEED_GRANTS; ref-- > 0;) {
+		struct gnttab_unmap_grant_ref unmap = { .host_addr = map[ref].host_addr,
+							.handle = map[ref].handle };
+
+		all = all && domain_info(id).domain == id &&
+		      *(volatile uint32_t *)map[0].host_addr == 0xfeedbeef;
+		need(grant_table_op(GNTTABOP_unmap_grant_ref, &unmap, 1) || unmap.status, "unmap");
+	}
+	check(all, "it stays until the last of them is unmapped");
+	check(domain_info(id).domain != id, "then it is gone");
+	check_eq(host_info().nr_free, nr_free, "and its memory is free again, to the page");
+}
+
 /* What a guest must not do comes back as an error, and hurts nobody. */
 static void check_hostile(void)
 {
@@ -551,6 +599,7 @@ void test_main(void)
 	check_crash();
 	check_pause();
 	check_channels();
+	check_death_while_mapped();
 	check_hostile();
 	check_scheduling();
 	check_cap();
