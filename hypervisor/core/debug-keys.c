@@ -95,9 +95,9 @@ static void show_domain_events(struct domain *d)
 
 	log_info("dom%u: %s events, up to port %u; pending:\n", d->id,
 		 d->evtchn.fifo ? "FIFO" : "2-level", d->evtchn.max_port);
-	for (evtchn_port_t port = 1; port <= d->evtchn.max_port && nr_shown < MAX_PORTS_SHOWN;
-	     port++) {
-		if (!evtchn_port_is_valid(d, port) || !evtchn_port_is_pending(d, port))
+	for (evtchn_port_t port = evtchn_next_open(d, 1); port && nr_shown < MAX_PORTS_SHOWN;
+	     port = evtchn_next_open(d, port + 1)) {
+		if (!evtchn_port_is_pending(d, port))
 			continue;
 		log_info("  port %u\n", port);
 		nr_shown++;

@@ -191,6 +191,24 @@ bool evtchn_port_is_valid(struct domain *d, evtchn_port_t port)
 	return is_valid;
 }
 
+evtchn_port_t evtchn_next_open(struct domain *d, evtchn_port_t port)
+{
+	uint32_t end;
+
+	spin_lock(&d->evtchn.lock);
+	end = evtchn_nr_ports(d);
+	while (port < end) {
+		if (!d->evtchn.bucket[port / EVTCHNS_PER_BUCKET])
+			port += EVTCHNS_PER_BUCKET - port % EVTCHNS_PER_BUCKET;
+		else if (evtchn_record(d, port)->state == EVTCHN_FREE)
+			port++;
+		else
+			break;
+	}
+	spin_unlock(&d->evtchn.lock);
+	return port < end ? port : 0;
+}
+
 bool evtchn_port_is_pending(struct domain *d, evtchn_port_t port)
 {
 	const struct evtchn *chn;

@@ -596,6 +596,11 @@ WEAK bool evtchn_port_is_pending(struct domain *d, evtchn_port_t port)
 	return false;
 }
 
+WEAK evtchn_port_t evtchn_next_open(struct domain *d, evtchn_port_t port)
+{
+	return port <= d->evtchn.max_port ? port : 0;
+}
+
 WEAK bool evtchn_port_is_valid(struct domain *d, evtchn_port_t port)
 {
 	return port && port <= d->evtchn.max_port;

@@ -48,6 +48,8 @@ void evtchn_send_global_virq(struct domain *d, uint32_t virq);
 /* For SCHEDOP_poll: takes the lock. */
 bool evtchn_port_is_pending(struct domain *d, evtchn_port_t port);
 bool evtchn_port_is_valid(struct domain *d, evtchn_port_t port);
+/* The first open port from `port`, which is not 0, on; 0: there is none. */
+evtchn_port_t evtchn_next_open(struct domain *d, evtchn_port_t port);
 
 /* Closes all ports and goes back to 2-level events. Preemptible: -EAGAIN; until a later call returns 0,
  * no port can be opened. */

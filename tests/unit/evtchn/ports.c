@@ -375,6 +375,25 @@ START_TEST(ports_that_are_not_open_are_EINVAL)
 }
 END_TEST
 
+START_TEST(open_ports_are_found_in_order_and_nothing_beyond_them)
+{
+	evtchn_port_t port = 0;
+
+	ck_assert_uint_eq(evtchn_next_open(guest, 1), 0);
+	for (unsigned i = 0; i < 300; i++)
+		ck_assert_int_eq(evtchn_alloc_unbound(guest, 0, &port), 0);
+	ck_assert_uint_eq(port, 300);
+	for (port = 2; port < 300; port++)
+		if (port != 129)
+			ck_assert_int_eq(evtchn_close(guest, port), 0);
+	ck_assert_uint_eq(evtchn_next_open(guest, 1), 1);
+	ck_assert_uint_eq(evtchn_next_open(guest, 2), 129);
+	ck_assert_uint_eq(evtchn_next_open(guest, 130), 300);
+	ck_assert_uint_eq(evtchn_next_open(guest, 301), 0);
+	ck_assert_uint_eq(evtchn_next_open(guest, UINT32_MAX), 0);
+}
+END_TEST
+
 /* Closing ------------------------------------------------------------------------------------- */
 
 START_TEST(either_end_of_a_channel_may_close_first)
@@ -582,4 +601,5 @@ UNIT_MAIN("evtchn-ports", world_setup, world_teardown,
 	  reset_closes_everything, reset_of_another_domain_needs_privilege,
 	  reset_is_restarted_when_it_should_stop_and_always_gets_on,
 	  a_reset_that_finds_ports_opened_behind_it_goes_on, teardown_is_preemptible_and_idempotent,
+	  open_ports_are_found_in_order_and_nothing_beyond_them,
 	  after_teardown_every_operation_still_has_an_answer, a_half_built_domain_can_be_torn_down)
