@@ -394,7 +394,7 @@ static enum outcome rubbish(void)
 	uint64_t state = option_number("seed", 1);
 	enum outcome outcome = WORKED;
 
-	for (unsigned int i = 0; i < 50 && outcome != STOPPED; i++) {
+	for (unsigned int i = 0; i < 50 && outcome != STOPPED && outcome != NOTHING; i++) {
 		uint32_t words[3] = { 0 };
 
 		for (unsigned int n = 0; n < 64 && ring_front_free(&queue->tx); n++) {
