@@ -1,0 +1,422 @@
+#include "cli/show.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/table.h"
+#include "cli/text.h"
+#include "lib/cleanup.h"
+
+#define EXACT 9007199254740992.0 /* 2^53: whole numbers up to here are */
+
+static const struct unit {
+	const char *suffix;
+	void (*words)(uint64_t value, char *ret_words);
+	uint64_t scale;
+} units[] = {
+	{ "_kib", text_size, 1024 },         { "_bytes", text_size, 1 },
+	{ "_ns", text_duration, 1 },         { "_ms", text_duration, 1000000 },
+	{ "_s", text_duration, 1000000000 },
+};
+
+static const struct unit *unit_of(const char *key)
+{
+	size_t length = strlen(key);
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		size_t end = strlen(units[i].suffix);
+
+		if (length > end && !strcmp(key + length - end, units[i].suffix))
+			return &units[i];
+	}
+	return NULL;
+}
+
+/* "cpu_time_ns" is "cpu time". */
+static char *label_of(const char *key)
+{
+	const struct unit *unit = unit_of(key);
+	char *label = say_memory(strdup(key));
+
+	if (unit)
+		label[strlen(key) - strlen(unit->suffix)] = '\0';
+	for (char *p = label; *p; p++)
+		*p = *p == '_' ? ' ' : *p;
+	return label;
+}
+
+static void number_words(const char *key, double number, char *ret_words)
+{
+	const struct unit *unit = unit_of(key);
+	size_t length = strlen(key);
+	bool is_khz = length > 4 && !strcmp(key + length - 4, "_khz");
+
+	if (unit && number >= 0 && number < EXACT)
+		unit->words((uint64_t)number * unit->scale, ret_words);
+	else if (is_khz)
+		snprintf(ret_words, TEXT_WORDS_MAX, "%.0f MHz", number / 1000);
+	else if (fabs(number) < EXACT && number == (double)(int64_t)number)
+		snprintf(ret_words, TEXT_WORDS_MAX, "%" PRId64, (int64_t)number);
+	else
+		snprintf(ret_words, TEXT_WORDS_MAX, "%g", number);
+}
+
+/* A value in one line, to be freed. */
+static char *value_text(const char *key, const cJSON *value)
+{
+	char words[TEXT_WORDS_MAX], *text = NULL;
+	const cJSON *item;
+	size_t length;
+	FILE *to;
+
+	if (cJSON_IsString(value))
+		return say_memory(strdup(value->valuestring));
+	if (cJSON_IsBool(value))
+		return say_memory(strdup(cJSON_IsTrue(value) ? "yes" : "no"));
+	if (cJSON_IsNumber(value)) {
+		number_words(key, value->valuedouble, words);
+		return say_memory(strdup(words));
+	}
+	if (!cJSON_IsArray(value))
+		return say_memory(strdup(""));
+	to = say_memory(open_memstream(&text, &length));
+	cJSON_ArrayForEach(item, value)
+	{
+		cleanup_free char *part = value_text(key, item);
+
+		fprintf(to, "%s%s", item == value->child ? "" : ", ", part);
+	}
+	if (fclose(to))
+		text = NULL;
+	return say_memory(text);
+}
+
+static bool is_nested(const cJSON *value)
+{
+	return cJSON_IsObject(value) || (cJSON_IsArray(value) && cJSON_IsObject(value->child));
+}
+
+/* "name:" and its value. */
+static void add_row(struct table *rows, const char *label, const char *value)
+{
+	cleanup_free char *title = NULL;
+
+	if (asprintf(&title, "%s:", label) < 0)
+		title = NULL;
+	table_add(rows, say_memory(title));
+	table_add(rows, value);
+}
+
+static void rows_init(struct table *rows)
+{
+	static const struct column columns[] = { { "", false }, { "", false } };
+
+	table_init(rows, columns, ARRAY_SIZE(columns));
+}
+
+static void add_rows(struct table *rows, const cJSON *object)
+{
+	const cJSON *value;
+
+	cJSON_ArrayForEach(value, object)
+	{
+		cleanup_free char *label = label_of(value->string);
+		cleanup_free char *text = NULL;
+
+		if (is_nested(value))
+			continue;
+		text = value_text(value->string, value);
+		add_row(rows, label, text);
+	}
+}
+
+static void show_nested(const cJSON *object, size_t indent)
+{
+	const cJSON *value;
+
+	cJSON_ArrayForEach(value, object)
+	{
+		cleanup_free char *label = label_of(value->string);
+
+		if (!is_nested(value) || !value->child)
+			continue;
+		printf("%*s%s:\n", (int)indent, "", label);
+		if (cJSON_IsObject(value))
+			show_object(value, indent + 2);
+		else
+			show_objects(value, indent + 2, true);
+	}
+}
+
+void show_object(const cJSON *object, size_t indent)
+{
+	struct table rows;
+
+	rows_init(&rows);
+	add_rows(&rows, object);
+	table_print(&rows, stdout, say_width(), indent, false);
+	table_fini(&rows);
+	show_nested(object, indent);
+}
+
+void show_objects(const cJSON *list, size_t indent, bool has_header)
+{
+	struct column columns[TABLE_MAX_COLUMNS];
+	const char *keys[TABLE_MAX_COLUMNS];
+	char *titles[TABLE_MAX_COLUMNS];
+	size_t nr = 0;
+	const cJSON *first = cJSON_GetArrayItem(list, 0), *item;
+	struct table table;
+
+	cJSON_ArrayForEach(item, first)
+	{
+		if (is_nested(item) || nr == TABLE_MAX_COLUMNS)
+			continue;
+		keys[nr] = item->string;
+		titles[nr] = label_of(item->string);
+		if (*titles[nr] >= 'a' && *titles[nr] <= 'z')
+			*titles[nr] = (char)(*titles[nr] - 'a' + 'A');
+		columns[nr] = (struct column){ titles[nr], cJSON_IsNumber(item) };
+		nr++;
+	}
+	table_init(&table, columns, nr);
+	cJSON_ArrayForEach(item, list)
+	{
+		for (size_t i = 0; i < nr; i++) {
+			cleanup_free char *text = value_text(
+				keys[i], cJSON_GetObjectItemCaseSensitive(item, keys[i]));
+
+			table_add(&table, text);
+		}
+	}
+	table_print(&table, stdout, say_width(), indent, has_header);
+	table_fini(&table);
+	for (size_t i = 0; i < nr; i++)
+		free(titles[i]);
+}
+
+/* The text of a member. */
+static char *member_text(const cJSON *object, const char *key)
+{
+	return value_text(key, cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
+void show_guests(const cJSON *guests, bool has_header)
+{
+	static const struct column columns[] = {
+		{ "Id", true },    { "Name", false },    { "State", false },   { "Memory", true },
+		{ "VCPUs", true }, { "CPU time", true }, { "Address", false },
+	};
+	static const char *const keys[] = { "id",    "name",        "state",    "memory_kib",
+					    "vcpus", "cpu_time_ns", "addresses" };
+	const cJSON *guest;
+	struct table table;
+
+	table_init(&table, columns, ARRAY_SIZE(columns));
+	cJSON_ArrayForEach(guest, guests)
+	{
+		bool runs = cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(guest, "id"));
+
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+			cleanup_free char *text = NULL;
+			char seconds[TEXT_WORDS_MAX];
+
+			if (strcmp(keys[i], "cpu_time_ns") != 0) {
+				text = member_text(guest, keys[i]);
+				table_add(&table, text);
+				continue;
+			}
+			/* One unit for all, so that they can be compared. */
+			snprintf(seconds, sizeof(seconds), "%.1f s",
+				 json_number(guest, keys[i]) / 1e9);
+			table_add(&table, runs ? seconds : "");
+		}
+	}
+	table_print(&table, stdout, say_width(), 0, has_header);
+	table_fini(&table);
+}
+
+/* "2 of 4", or only what both are. */
+static void add_pair(struct table *rows, cJSON *guest, const char *label, const char *key,
+		     const char *max_key)
+{
+	cleanup_free char *now = member_text(guest, key);
+	cleanup_free char *max = member_text(guest, max_key);
+	cleanup_free char *both = NULL;
+
+	if (asprintf(&both, "%s of %s", now, max) < 0)
+		both = NULL;
+	add_row(rows, label, !*max || !strcmp(now, max) ? now : (char *)say_memory(both));
+	cJSON_DeleteItemFromObjectCaseSensitive(guest, key);
+	cJSON_DeleteItemFromObjectCaseSensitive(guest, max_key);
+}
+
+static void add_member(struct table *rows, cJSON *guest, const char *key)
+{
+	cJSON *value = cJSON_DetachItemFromObjectCaseSensitive(guest, key);
+	cleanup_free char *text = value_text(key, value);
+	cleanup_free char *label = label_of(key);
+
+	if (value)
+		add_row(rows, label, text);
+	cJSON_Delete(value);
+}
+
+/* Why it stopped last, in a line. */
+static void add_why(struct table *rows, cJSON *guest)
+{
+	cJSON *why = cJSON_DetachItemFromObjectCaseSensitive(guest, "why");
+	const char *time = json_text(why, "time"), *reason = json_text(why, "reason");
+	cleanup_free char *text = NULL;
+
+	if (reason) {
+		if (asprintf(&text, "%s%s%s", reason, time ? ", " : "", time ? time : "") < 0)
+			text = NULL;
+		add_row(rows, "stopped last", say_memory(text));
+	}
+	cJSON_Delete(why);
+}
+
+/* Members that are lists of devices stand on their own. */
+static void lift_devices(cJSON *guest)
+{
+	cJSON *devices = cJSON_DetachItemFromObjectCaseSensitive(guest, "devices"), *list;
+
+	while (devices && (list = devices->child)) {
+		cJSON_DetachItemViaPointer(devices, list);
+		cJSON_AddItemToObject(guest, list->string, list);
+	}
+	cJSON_Delete(devices);
+}
+
+void show_info(struct call *c, const cJSON *result)
+{
+	cJSON *guest = say_memory(cJSON_Duplicate(result, true));
+	const char *title = json_text(guest, "title");
+	struct table rows;
+
+	(void)c;
+	cJSON_DeleteItemFromObjectCaseSensitive(guest, "warnings"); /* they were told */
+	rows_init(&rows);
+	add_member(&rows, guest, "name");
+	if (title && *title)
+		add_member(&rows, guest, "title");
+	cJSON_DeleteItemFromObjectCaseSensitive(guest, "title");
+	add_member(&rows, guest, "uuid");
+	add_member(&rows, guest, "id");
+	add_member(&rows, guest, "state");
+	add_pair(&rows, guest, "vcpus", "vcpus", "vcpus_max");
+	add_pair(&rows, guest, "memory", "memory_kib", "memory_max_kib");
+	add_member(&rows, guest, "cpu_time_ns");
+	add_member(&rows, guest, "started");
+	add_why(&rows, guest);
+	add_member(&rows, guest, "addresses");
+	lift_devices(guest);
+	add_rows(&rows, guest);
+	table_print(&rows, stdout, say_width(), 0, false);
+	table_fini(&rows);
+	show_nested(guest, 0);
+	cJSON_Delete(guest);
+}
+
+static void show_console(const cJSON *lines)
+{
+	const cJSON *line;
+
+	if (cJSON_GetArraySize(lines))
+		printf("last lines of its console:\n");
+	cJSON_ArrayForEach(line, lines)
+	{
+		const char *text = cJSON_GetStringValue(line);
+		cleanup_free char *clean = say_memory(text_clean(text ? text : "", "\t"));
+
+		printf("  | %s\n", clean);
+	}
+}
+
+static void show_vcpu(const cJSON *vcpu, size_t number)
+{
+	static const char backtrace[] = "backtrace";
+	const cJSON *value, *frame;
+
+	printf("virtual CPU %zu:", number);
+	cJSON_ArrayForEach(value, vcpu)
+	{
+		cleanup_free char *text = NULL;
+
+		if (cJSON_IsArray(value))
+			continue;
+		text = value_text(value->string, value);
+		printf(" %s %s", value->string, text);
+	}
+	putchar('\n');
+	cJSON_ArrayForEach(value, vcpu)
+	{
+		if (!cJSON_IsArray(value) || !strstr(value->string, backtrace))
+			continue;
+		cJSON_ArrayForEach(frame, value)
+		{
+			cleanup_free char *text = value_text("", frame);
+
+			printf("  %s\n", text);
+		}
+	}
+}
+
+void show_why(const char *name, const cJSON *why)
+{
+	static const char *const shown[] = { "time",    "reason", "text",
+					     "console", "vcpus",  "warnings" };
+	cleanup_free char *clean = NULL;
+	const char *time = json_text(why, "time"), *reason = json_text(why, "reason");
+	const char *text = json_text(why, "text");
+	cJSON *rest;
+	const cJSON *vcpu;
+	size_t number = 0;
+
+	if (!reason) {
+		printf("%s: never stopped that is known\n", name);
+		return;
+	}
+	printf("%s: %s%s%s\n", name, reason, time ? ", " : "", time ? time : "");
+	clean = say_memory(text_clean(text ? text : "", ""));
+	if (*clean)
+		printf("%s\n", clean);
+	rest = say_memory(cJSON_Duplicate(why, true));
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+		cJSON_DeleteItemFromObjectCaseSensitive(rest, shown[i]);
+	show_object(rest, 0);
+	cJSON_Delete(rest);
+	cJSON_ArrayForEach(vcpu, cJSON_GetObjectItemCaseSensitive(why, "vcpus"))
+		show_vcpu(vcpu, number++);
+	show_console(cJSON_GetObjectItemCaseSensitive(why, "console"));
+}
+
+void show_changes(const cJSON *changes)
+{
+	static const struct column columns[] = {
+		{ "What", false }, { "From", false }, { "To", false }, { "Takes effect", false }
+	};
+	static const char *const keys[] = { "what", "from", "to", "takes" };
+	const cJSON *change;
+	struct table table;
+
+	if (!cJSON_GetArraySize(changes)) {
+		say_done("no change");
+		return;
+	}
+	table_init(&table, columns, ARRAY_SIZE(columns));
+	cJSON_ArrayForEach(change, changes)
+	{
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+			cleanup_free char *text = member_text(change, keys[i]);
+
+			table_add(&table, text);
+		}
+	}
+	table_print(&table, stdout, say_width(), 0, true);
+	table_fini(&table);
+}
