@@ -18,6 +18,8 @@ static int find_name(const char *name, size_t length, uint64_t allowed, size_t *
 {
 	size_t found = NONE;
 
+	if (!length)
+		return -ENOENT;
 	for (size_t i = 0; i < OPT_NR; i++) {
 		if (!is_allowed(allowed, i) || strncmp(option_rows[i].name, name, length) != 0)
 			continue;
@@ -30,7 +32,7 @@ static int find_name(const char *name, size_t length, uint64_t allowed, size_t *
 				       name, option_rows[found].name, option_rows[i].name);
 		found = i;
 	}
-	if (found == NONE || !length)
+	if (found == NONE)
 		return -ENOENT;
 	*ret_option = found;
 	return 0;

@@ -72,7 +72,9 @@ enum rpc_code call_ask(struct call *c, cJSON *request, cJSON **ret_result)
 		result = say_memory(cJSON_CreateObject());
 	}
 	warnings = cJSON_DetachItemFromObjectCaseSensitive(reply, "warnings");
-	say_warnings(warnings);
+	say_warnings(cJSON_GetArraySize(warnings)
+			     ? warnings
+			     : cJSON_GetObjectItemCaseSensitive(result, "warnings"));
 	if (cJSON_GetArraySize(warnings) && !cJSON_HasObjectItem(result, "warnings"))
 		cJSON_AddItemToObject(result, "warnings", warnings);
 	else

@@ -12,42 +12,61 @@
 
 #define SCHEME "ssh://"
 
-/* [user@]host[:port], where host may be [an:IPv6:address]. */
-static int parse_host(struct client *c, const char *text, struct err *err)
+#define HOST_LETTERS                                                     \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" \
+	"._-%~"
+
+/* "host" or "[an:IPv6:address]", the latter without its brackets then. What follows, or NULL. */
+static char *take_host(char *host)
+{
+	size_t length;
+
+	if (host[*host == '['] == '-') /* would be an option of ssh's */
+		return NULL;
+	if (*host != '[') {
+		length = strspn(host, HOST_LETTERS);
+		return length ? host + length : NULL;
+	}
+	length = strspn(host + 1, HOST_LETTERS ":");
+	if (!length || host[1 + length] != ']')
+		return NULL;
+	memmove(host, host + 1, length);
+	host[length] = '\0';
+	return host + length + 2;
+}
+
+/* [user@]host, or as an URL ssh://[user@]host[:port]. */
+static int parse_host(struct client *c, const char *text)
 {
 	bool is_url = !strncmp(text, SCHEME, strlen(SCHEME));
-	char *at, *host, *end;
+	char *at, *rest;
 
 	c->url = say_memory(strdup(is_url ? text + strlen(SCHEME) : text));
 	at = strrchr(c->url, '@');
-	host = at ? at + 1 : c->url;
-	end = strchr(host, ']');
-	end = end ? end + 1 : host + strcspn(host, ":/");
-	if (is_url && *end == ':') {
-		*end++ = '\0';
-		c->port = end;
-		end += strspn(end, "0123456789");
-		if (end == c->port)
+	rest = take_host(at ? at + 1 : c->url);
+	if (!rest || *c->url == '-' || at == c->url)
+		return -EINVAL;
+	if (is_url && *rest == ':') {
+		*rest++ = '\0';
+		c->port = rest;
+		rest += strspn(rest, "0123456789");
+		if (rest == c->port)
 			return -EINVAL;
 	}
-	if (is_url && !strcmp(end, "/"))
-		*end = '\0';
-	/* What begins with "-" would be an option of ssh's. */
-	if (*end || !*host || *host == '-' || *c->url == '-' || at == c->url)
-		return err_set(err, -EINVAL, "\"%s\" is no host such as ssh://user@host:22", text);
+	if (is_url && !strcmp(rest, "/"))
+		*rest = '\0';
+	if (*rest)
+		return -EINVAL;
 	c->host = c->url;
-	if (*host == '[') { /* ssh wants the address alone */
-		end = strchr(host, ']');
-		memmove(host, host + 1, (size_t)(end - host - 1));
-		end[-1] = '\0';
-	}
 	return 0;
 }
 
 int client_init(struct client *c, const char *socket, const char *host, struct err *err)
 {
 	*c = (struct client){ .socket = socket, .stream = { .fd = -1 } };
-	return host && *host ? parse_host(c, host, err) : 0;
+	if (!host || !*host || !parse_host(c, host))
+		return 0;
+	return err_set(err, -EINVAL, "\"%s\" is no host such as ssh://user@host:22", host);
 }
 
 void client_fini(struct client *c)
@@ -183,5 +202,6 @@ enum rpc_code client_call(struct client *c, const cJSON *request, rpc_news_fn ne
 	if (ret == -EMSGSIZE)
 		return say_error(RPC_INVALID, "more than lodged takes in one request");
 	return say_error(RPC_NO_DAEMON, "%s%s%s", c->host ? c->host : "", c->host ? ": " : "",
-			 err.text);
+			 ret == -ECONNRESET || ret == -EPIPE ? "lodged closed the connection"
+							     : err.text);
 }

@@ -113,7 +113,7 @@ static bool user_leaves(const struct console *con, struct flow *in)
 /* Until the user leaves, input from a pipe has ended and the guest is silent, or the console ends (true). */
 static bool carry(const struct console *con)
 {
-	struct flow in = { .from = STDIN_FILENO, .to = con->fd };
+	struct flow in = { .from = STDIN_FILENO, .to = con->fd, .is_to_socket = true };
 	struct flow out = { .from = con->fd, .to = STDOUT_FILENO };
 	struct pollfd polls[4];
 	bool leaves = false;

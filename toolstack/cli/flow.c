@@ -1,6 +1,7 @@
 #include "cli/flow.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 void flow_prepare(const struct flow *f, struct pollfd polls[2])
@@ -32,7 +33,8 @@ void flow_write(struct flow *f, const struct pollfd polls[2])
 
 	if (!polls[1].revents)
 		return;
-	done = write(f->to, f->bytes + f->at, f->nr);
+	done = f->is_to_socket ? send(f->to, f->bytes + f->at, f->nr, MSG_NOSIGNAL)
+			       : write(f->to, f->bytes + f->at, f->nr);
 	if (done < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	f->has_failed = done < 0;

@@ -10,6 +10,7 @@
 
 struct flow {
 	int from, to;
+	bool is_to_socket; /* whose peer may go away without a signal to us */
 	char bytes[FLOW_BYTES];
 	size_t at, nr;   /* the part of the buffer that is to be written */
 	bool has_ended;  /* nothing more comes; what is in the buffer remains to be written */

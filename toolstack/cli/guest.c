@@ -106,24 +106,29 @@ enum rpc_code run_resume(struct call *c)
 	return call_each(c, resume_one);
 }
 
-/* Shutting down: to which end, and how long to wait for it. */
+/* What a guest can be asked to end in. */
+static const struct mode {
+	const char *name, *asked, *done;
+} modes[] = {
+	{ "poweroff", "is asked to shut down", "shut down" },
+	{ "reboot", "is asked to reboot", "rebooted" },
+	{ "suspend", "is asked to suspend", "suspended" },
+};
+
 struct ending {
-	const char *mode;
+	const struct mode *mode;
 	bool waits;
 	uint64_t wait_s;
 };
 
 static enum rpc_code end_one(struct call *c, const char *word, const struct ending *e)
 {
-	bool reboots = !strcmp(e->mode, "reboot");
 	cJSON *request = call_request("shutdown", word);
 
-	call_put_text(request, "mode", e->mode);
-	if (!e->waits)
-		return act(c, request, word,
-			   reboots ? "is asked to reboot" : "is asked to shut down");
-	call_put_number(request, "wait_s", e->wait_s);
-	return act(c, request, word, reboots ? "rebooted" : "shut down");
+	call_put_text(request, "mode", e->mode->name);
+	if (e->waits)
+		call_put_number(request, "wait_s", e->wait_s);
+	return act(c, request, word, e->waits ? e->mode->done : e->mode->asked);
 }
 
 /* The exit status of one child more. */
@@ -181,7 +186,7 @@ static enum rpc_code end_words(struct call *c, char *const *words, size_t nr,
 	return first;
 }
 
-/* Every guest that runs, by its uuid: names may change meanwhile. */
+/* Every guest that runs. */
 static enum rpc_code end_all(struct call *c, const struct ending *e)
 {
 	const cJSON *list, *guest;
@@ -196,10 +201,10 @@ static enum rpc_code end_all(struct call *c, const struct ending *e)
 	words = say_memory(calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(*words)));
 	cJSON_ArrayForEach(guest, list)
 	{
-		char *uuid = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(guest, "uuid"));
+		char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(guest, "name"));
 
-		if (uuid && cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(guest, "id")))
-			words[nr++] = uuid;
+		if (name && cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(guest, "id")))
+			words[nr++] = name;
 	}
 	code = end_words(c, words, nr, e);
 	free(words);
@@ -209,12 +214,17 @@ static enum rpc_code end_all(struct call *c, const struct ending *e)
 
 static enum rpc_code end(struct call *c, const char *mode)
 {
-	struct ending e = { .mode = mode,
-			    .waits = c->args.given & (BIT64(OPT_WAIT) | BIT64(OPT_TIMEOUT)) };
+	struct ending e = { .waits = c->args.given & (BIT64(OPT_WAIT) | BIT64(OPT_TIMEOUT)) };
 	enum rpc_code code = call_seconds(c, OPT_TIMEOUT, DEFAULT_WAIT_S, &e.wait_s);
 
 	if (code)
 		return code;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (!strcmp(mode, modes[i].name))
+			e.mode = &modes[i];
+	}
+	if (!e.mode)
+		return call_usage(c, "--mode is %s", option_rows[OPT_MODE].value);
 	if (args_has(&c->args, OPT_ALL) == !!c->args.nr_words)
 		return call_usage(c, "needs GUEST... or --all");
 	return c->args.nr_words ? end_words(c, c->args.words, c->args.nr_words, &e)
@@ -223,15 +233,7 @@ static enum rpc_code end(struct call *c, const char *mode)
 
 enum rpc_code run_shutdown(struct call *c)
 {
-	static const char *const modes[] = { "poweroff", "reboot", "suspend" };
-
-	if (!args_has(&c->args, OPT_MODE))
-		return end(c, "poweroff");
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-		if (!strcmp(c->args.values[OPT_MODE], modes[i]))
-			return end(c, modes[i]);
-	}
-	return call_usage(c, "--mode is %s", option_rows[OPT_MODE].value);
+	return end(c, args_has(&c->args, OPT_MODE) ? c->args.values[OPT_MODE] : "poweroff");
 }
 
 enum rpc_code run_reboot(struct call *c)

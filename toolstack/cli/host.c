@@ -24,22 +24,23 @@ enum rpc_code run_host(struct call *c)
 
 enum rpc_code run_version(struct call *c)
 {
-	cJSON *result;
+	cJSON *versions = say_memory(cJSON_CreateObject()), *result, *version;
 	enum rpc_code code;
 
-	if (!say.is_json)
-		printf("lodge:  %s\n", LODGE_VERSION);
+	call_put_text(versions, "lodge", LODGE_VERSION);
 	code = call_ask(c, call_request("version", NULL), &result);
-	if (code)
-		return code;
-	if (say.is_json) {
-		call_put_text(result, "lodge", LODGE_VERSION);
-		say_json(result);
-	} else {
-		show_object(result, 0);
+	while (!code && (version = result->child)) {
+		cJSON_DetachItemViaPointer(result, version);
+		cJSON_AddItemToObject(versions, version->string, version);
 	}
-	cJSON_Delete(result);
-	return RPC_OK;
+	if (!say.is_json)
+		show_object(versions, 0);
+	else if (!code)
+		say_json(versions);
+	if (!code)
+		cJSON_Delete(result);
+	cJSON_Delete(versions);
+	return code;
 }
 
 static void add_check(cJSON *checks, const char *name, bool is_ok, const char *text,

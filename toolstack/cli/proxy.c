@@ -25,7 +25,7 @@ enum rpc_code run_proxy(struct call *c)
 	const char *path = c->args.nr_words ? c->args.words[0] : c->client.socket;
 	struct err err;
 	int fd = client_open(&c->client, path, &err);
-	struct flow in = { .from = STDIN_FILENO, .to = fd };
+	struct flow in = { .from = STDIN_FILENO, .to = fd, .is_to_socket = true };
 	struct flow out = { .from = fd, .to = STDOUT_FILENO };
 	struct pollfd polls[4];
 

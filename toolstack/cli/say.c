@@ -33,6 +33,20 @@ static void print_line(FILE *to, const char *before, const char *text)
 	fprintf(to, "%s%s\n", before, clean);
 }
 
+/* {"error": …, "code": …, "details": …} */
+static void say_json_error(enum rpc_code code, const char *text, const cJSON *details)
+{
+	cJSON *object = say_memory(cJSON_CreateObject());
+
+	say_memory(cJSON_AddStringToObject(object, "error", text));
+	say_memory(cJSON_AddStringToObject(object, "code", rpc_code_name(code)));
+	if (details)
+		cJSON_AddItemToObject(object, "details",
+				      say_memory(cJSON_Duplicate(details, true)));
+	say_json(object);
+	cJSON_Delete(object);
+}
+
 enum rpc_code say_error(enum rpc_code code, const char *format, ...)
 {
 	cleanup_free char *text = NULL;
@@ -44,12 +58,7 @@ enum rpc_code say_error(enum rpc_code code, const char *format, ...)
 	va_end(arguments);
 	say_memory(text);
 	if (say.is_json) {
-		cJSON *object = say_memory(cJSON_CreateObject());
-
-		say_memory(cJSON_AddStringToObject(object, "error", text));
-		say_memory(cJSON_AddStringToObject(object, "code", rpc_code_name(code)));
-		say_json(object);
-		cJSON_Delete(object);
+		say_json_error(code, text, NULL);
 	} else {
 		fflush(stdout);
 		print_line(stderr, "lodge: ", text);
@@ -60,15 +69,12 @@ enum rpc_code say_error(enum rpc_code code, const char *format, ...)
 enum rpc_code say_failure(const cJSON *reply)
 {
 	enum rpc_code code = rpc_reply_code(reply);
-	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(reply, "error"));
+	const char *sent = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(reply, "error"));
+	const char *text = sent && *sent ? sent : rpc_code_name(code);
 	const cJSON *details = cJSON_GetObjectItemCaseSensitive(reply, "details"), *line;
 
 	if (say.is_json) {
-		cJSON *object = say_memory(cJSON_Duplicate(reply, true));
-
-		cJSON_DeleteItemFromObjectCaseSensitive(object, "ok");
-		say_json(object);
-		cJSON_Delete(object);
+		say_json_error(code, text, details);
 		return code;
 	}
 	fflush(stdout);
@@ -77,7 +83,7 @@ enum rpc_code say_failure(const cJSON *reply)
 		if (cJSON_IsString(line))
 			print_line(stderr, "", line->valuestring);
 	}
-	return say_error(code, "%s", text ? text : rpc_code_name(code));
+	return say_error(code, "%s", text);
 }
 
 /* Warnings about a file tell where themselves, as compilers do. */

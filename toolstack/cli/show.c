@@ -1,5 +1,6 @@
 #include "cli/show.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,14 +13,19 @@
 
 #define EXACT 9007199254740992.0 /* 2^53: whole numbers up to here are */
 
+static void frequency(uint64_t khz, char *ret_words)
+{
+	snprintf(ret_words, TEXT_WORDS_MAX, "%" PRIu64 " MHz", khz / 1000);
+}
+
 static const struct unit {
 	const char *suffix;
 	void (*words)(uint64_t value, char *ret_words);
 	uint64_t scale;
 } units[] = {
-	{ "_kib", text_size, 1024 },         { "_bytes", text_size, 1 },
-	{ "_ns", text_duration, 1 },         { "_ms", text_duration, 1000000 },
-	{ "_s", text_duration, 1000000000 },
+	{ "_kib", text_size, 1024 }, { "_bytes", text_size, 1 },
+	{ "_ns", text_duration, 1 }, { "_ms", text_duration, 1000000 },
+	{ "_khz", frequency, 1 },    { "_s", text_duration, 1000000000 },
 };
 
 static const struct unit *unit_of(const char *key)
@@ -51,17 +57,27 @@ static char *label_of(const char *key)
 static void number_words(const char *key, double number, char *ret_words)
 {
 	const struct unit *unit = unit_of(key);
-	size_t length = strlen(key);
-	bool is_khz = length > 4 && !strcmp(key + length - 4, "_khz");
 
 	if (unit && number >= 0 && number < EXACT)
 		unit->words((uint64_t)number * unit->scale, ret_words);
-	else if (is_khz)
-		snprintf(ret_words, TEXT_WORDS_MAX, "%.0f MHz", number / 1000);
 	else if (fabs(number) < EXACT && number == (double)(int64_t)number)
 		snprintf(ret_words, TEXT_WORDS_MAX, "%" PRId64, (int64_t)number);
 	else
 		snprintf(ret_words, TEXT_WORDS_MAX, "%g", number);
+}
+
+/* The same as a heading. */
+static char *title_of(const char *key)
+{
+	static const char *const capitals[] = { "vcpu", "cpu", "mac", "mtu", "uuid" };
+	char *title = label_of(key);
+	bool is_capital = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(capitals); i++)
+		is_capital |= !strcmp(title, capitals[i]);
+	for (char *p = title; *p && (p == title || is_capital); p++)
+		*p = (char)toupper((unsigned char)*p);
+	return title;
 }
 
 /* A value in one line, to be freed. */
@@ -176,9 +192,7 @@ void show_objects(const cJSON *list, size_t indent, bool has_header)
 		if (is_nested(item) || nr == TABLE_MAX_COLUMNS)
 			continue;
 		keys[nr] = item->string;
-		titles[nr] = label_of(item->string);
-		if (*titles[nr] >= 'a' && *titles[nr] <= 'z')
-			*titles[nr] = (char)(*titles[nr] - 'a' + 'A');
+		titles[nr] = title_of(item->string);
 		columns[nr] = (struct column){ titles[nr], cJSON_IsNumber(item) };
 		nr++;
 	}

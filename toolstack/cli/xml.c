@@ -45,8 +45,7 @@ char *xml_read(const char *path, const char **ret_name)
 	if (nr >= 0)
 		say_error(RPC_INVALID, "%s: not a text file", *ret_name);
 	else
-		say_error(nr == -ENOENT ? RPC_NOT_FOUND : RPC_INVALID, "%s: %s", *ret_name,
-			  strerror((int)-nr));
+		say_error(RPC_INVALID, "%s: %s", *ret_name, strerror((int)-nr));
 	free(text);
 	return NULL;
 }
