@@ -105,10 +105,9 @@ enum rpc_code call_usage(const struct call *c, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	text = say_format_list(format, arguments);
 	va_end(arguments);
-	return say_error(RPC_USAGE, "%s: %s", c->verb->name, (char *)say_memory(text));
+	return say_error(RPC_USAGE, "%s: %s", c->verb->name, text);
 }
 
 enum rpc_code call_number(const struct call *c, enum verb_option option, uint64_t min, uint64_t max,
@@ -150,12 +149,11 @@ enum rpc_code call_each(struct call *c, enum rpc_code (*run)(struct call *c, con
 char *call_path(const struct call *c, const char *path)
 {
 	cleanup_free char *folder = NULL;
-	char *whole;
 
 	if (*path == '/' || c->client.host)
 		return say_memory(strdup(path));
 	folder = getcwd(NULL, 0);
-	if (!folder || asprintf(&whole, "%s/%s", folder, path) < 0)
-		whole = strdup(path); /* lodged will say what is wrong with it */
-	return say_memory(whole);
+	if (!folder) /* lodged will say what is wrong with it */
+		return say_memory(strdup(path));
+	return say_format("%s/%s", folder, path);
 }

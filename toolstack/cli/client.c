@@ -87,7 +87,8 @@ static char *quote(const char *text)
 		else
 			*to++ = *text;
 	}
-	strcpy(to, "'");
+	*to++ = '\'';
+	*to = '\0';
 	return quoted;
 }
 

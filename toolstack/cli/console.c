@@ -246,9 +246,8 @@ static void print_stream(int fd)
 	cleanup_free char *line = NULL;
 	FILE *from = say_memory(fdopen(fd, "r"));
 	size_t size = 0;
-	ssize_t length;
 
-	while ((length = getline(&line, &size, from)) > 0) {
+	while (getline(&line, &size, from) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		print_log_line(line);
 		if (fflush(stdout))

@@ -53,12 +53,9 @@ static char *make_file(const char *text)
 {
 	static const char suffix[] = ".xml";
 	const char *folder = getenv("TMPDIR");
-	char *path = NULL;
+	char *path = say_format("%s/lodge-XXXXXX%s", folder && *folder ? folder : "/tmp", suffix);
 	int fd, err;
 
-	if (asprintf(&path, "%s/lodge-XXXXXX%s", folder && *folder ? folder : "/tmp", suffix) < 0)
-		path = NULL;
-	say_memory(path);
 	fd = mkstemps(path, (int)strlen(suffix));
 	err = fd < 0 ? -errno : write_all(fd, text);
 	if (fd >= 0)
@@ -75,16 +72,13 @@ static char *make_file(const char *text)
 /* The editor's name may have options in it; the path is a word of its own. */
 static enum rpc_code run_editor(const char *path)
 {
-	cleanup_free char *command = NULL;
+	cleanup_free char *command = say_format("%s \"$1\"", editor());
 	cleanup_free char *file = say_memory(strdup(path));
 	char shell[] = "sh", option[] = "-c";
-	char *argv[] = { shell, option, NULL, shell, file, NULL };
+	char *argv[] = { shell, option, command, shell, file, NULL };
 	int status = 0, err;
 	pid_t child;
 
-	if (asprintf(&command, "%s \"$1\"", editor()) < 0)
-		command = NULL;
-	argv[2] = say_memory(command);
 	err = posix_spawnp(&child, shell, NULL, NULL, argv, environ);
 	if (!err && waitpid(child, &status, 0) < 0)
 		err = errno;

@@ -244,12 +244,10 @@ enum rpc_code run_reboot(struct call *c)
 enum rpc_code run_rename(struct call *c)
 {
 	cJSON *request = call_request("rename", c->args.words[0]);
-	cleanup_free char *done = NULL;
+	cleanup_free char *done = say_format("was %s", c->args.words[0]);
 
 	call_put_text(request, "to", c->args.words[1]);
-	if (asprintf(&done, "was %s", c->args.words[0]) < 0)
-		done = NULL;
-	return act(c, request, c->args.words[1], say_memory(done));
+	return act(c, request, c->args.words[1], done);
 }
 
 enum rpc_code run_autostart(struct call *c)
@@ -416,9 +414,8 @@ enum rpc_code run_set_vcpus(struct call *c)
 		return call_usage(c, "%s", err.text);
 	request = call_request("set-vcpus", c->args.words[0]);
 	call_put_number(request, "count", count);
-	if (asprintf(&done, "%u virtual CPU%s", (unsigned int)count, count == 1 ? "" : "s") < 0)
-		done = NULL;
-	return act(c, request, c->args.words[0], say_memory(done));
+	done = say_format("%u virtual CPU%s", (unsigned int)count, count == 1 ? "" : "s");
+	return act(c, request, c->args.words[0], done);
 }
 
 static void show_vcpus(struct call *c, const cJSON *result)
@@ -456,10 +453,9 @@ enum rpc_code run_pin(struct call *c)
 	else
 		call_put_number(request, "vcpu", vcpu);
 	call_put_text(request, "cpus", c->args.words[2]);
-	if (asprintf(&done, "%s%s on %s", is_all ? "" : "virtual CPU ",
-		     is_all ? "all virtual CPUs" : which, c->args.words[2]) < 0)
-		done = NULL;
-	return act(c, request, c->args.words[0], say_memory(done));
+	done = say_format("%s%s on %s", is_all ? "" : "virtual CPU ",
+			  is_all ? "all virtual CPUs" : which, c->args.words[2]);
+	return act(c, request, c->args.words[0], done);
 }
 
 static void show_sched(struct call *c, const cJSON *result)

@@ -100,27 +100,32 @@ enum rpc_code help_version(void)
 	return RPC_OK;
 }
 
-/* A line for each verb: name, arguments, and then its options, each with its value behind "="; the first line
- * has the options of every verb. */
+static void print_table_option(const struct option_row *o)
+{
+	const char *equals = o->value ? "=" : "", *value = o->value ? o->value : "";
+
+	if (o->letter)
+		printf("-%c%s%s ", o->letter, equals, value);
+	printf("--%s%s%s ", o->name, equals, value);
+}
+
+/* A line: name, arguments, and options, each with its value behind "=". */
+static void print_table_row(const char *name, const char *args, uint64_t options)
+{
+	printf("%s\t%s\t", name, args);
+	for (size_t i = 0; i < OPT_NR; i++) {
+		if (options & BIT64(i))
+			print_table_option(&option_rows[i]);
+	}
+	putchar('\n');
+}
+
+/* The first line has the options of every verb. */
 static void print_table(void)
 {
-	for (size_t row = 0; row <= nr_verbs; row++) {
-		const struct verb *v = row ? &verbs[row - 1] : NULL;
-		uint64_t options = v ? v->options : OPTIONS_OF_ALL;
-
-		printf("%s\t%s\t", v ? v->name : "", v ? v->args : "");
-		for (size_t i = 0; i < OPT_NR; i++) {
-			const struct option_row *o = &option_rows[i];
-
-			if (!(options & BIT64(i)))
-				continue;
-			if (o->letter)
-				printf("-%c%s%s ", o->letter, o->value ? "=" : "",
-				       o->value ? o->value : "");
-			printf("--%s%s%s ", o->name, o->value ? "=" : "", o->value ? o->value : "");
-		}
-		putchar('\n');
-	}
+	print_table_row("", "", OPTIONS_OF_ALL);
+	for (size_t i = 0; i < nr_verbs; i++)
+		print_table_row(verbs[i].name, verbs[i].args, verbs[i].options);
 }
 
 enum rpc_code run_help(struct call *c)

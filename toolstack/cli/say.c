@@ -1,7 +1,6 @@
 #include "cli/say.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,24 @@ void *say_memory(void *pointer)
 		exit(RPC_NO_MEMORY);
 	}
 	return pointer;
+}
+
+char *say_format_list(const char *format, va_list arguments)
+{
+	char *text;
+
+	return say_memory(vasprintf(&text, format, arguments) < 0 ? NULL : text);
+}
+
+char *say_format(const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	text = say_format_list(format, arguments);
+	va_end(arguments);
+	return text;
 }
 
 /* "lodge: kind: text" on one line whatever is in the text. */
@@ -53,10 +70,8 @@ enum rpc_code say_error(enum rpc_code code, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	text = say_format_list(format, arguments);
 	va_end(arguments);
-	say_memory(text);
 	if (say.is_json) {
 		say_json_error(code, text, NULL);
 	} else {
@@ -112,10 +127,9 @@ void say_note(const char *format, ...)
 	if (say.is_quiet || say.is_json)
 		return;
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	text = say_format_list(format, arguments);
 	va_end(arguments);
-	print_line(stderr, "lodge: ", say_memory(text));
+	print_line(stderr, "lodge: ", text);
 }
 
 void say_done(const char *format, ...)
@@ -126,10 +140,9 @@ void say_done(const char *format, ...)
 	if (say.is_quiet || say.is_json)
 		return;
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	text = say_format_list(format, arguments);
 	va_end(arguments);
-	print_line(stdout, "", say_memory(text));
+	print_line(stdout, "", text);
 }
 
 void say_json(const cJSON *object)
@@ -163,11 +176,8 @@ void say_progress(const char *text, int percent)
 		progress_width = 0;
 		return;
 	}
-	if ((percent < 0 ? asprintf(&line, "lodge: %s", text)
-			 : asprintf(&line, "lodge: %s, %d %%", text, percent)) < 0) {
-		line = NULL; /* no progress is no failure */
-		return;
-	}
+	line = percent < 0 ? say_format("lodge: %s", text)
+			   : say_format("lodge: %s, %d %%", text, percent);
 	width = text_width(line);
 	fprintf(stderr, "\r%s%*s", line, (int)(progress_width > width ? progress_width - width : 0),
 		"");

@@ -5,6 +5,7 @@
 #define LODGE_CLI_SAY_H
 
 #include <cjson/cJSON.h>
+#include <stdarg.h>
 
 #include "lib/rpc.h"
 
@@ -16,7 +17,13 @@ struct say_options {
 extern struct say_options say;
 
 /* Ends the program for want of memory when pointer is NULL, else returns it. */
-void *say_memory(void *pointer);
+void *say_memory(void *pointer) __attribute__((__returns_nonnull__));
+
+/* A text to be freed; never NULL. */
+char *say_format(const char *format, ...)
+	__attribute__((__format__(__printf__, 1, 2), __returns_nonnull__));
+char *say_format_list(const char *format, va_list arguments)
+	__attribute__((__format__(__printf__, 1, 0), __returns_nonnull__));
 
 /* Tells of a failure and returns code, which is to be the exit status. */
 enum rpc_code say_error(enum rpc_code code, const char *format, ...)

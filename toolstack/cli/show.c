@@ -118,11 +118,8 @@ static bool is_nested(const cJSON *value)
 /* "name:" and its value. */
 static void add_row(struct table *rows, const char *label, const char *value)
 {
-	cleanup_free char *title = NULL;
-
-	if (asprintf(&title, "%s:", label) < 0)
-		title = NULL;
-	table_add(rows, say_memory(title));
+	cleanup_free char *title = say_format("%s:", label);
+	table_add(rows, title);
 	table_add(rows, value);
 }
 
@@ -259,11 +256,9 @@ static void add_pair(struct table *rows, cJSON *guest, const char *label, const 
 {
 	cleanup_free char *now = member_text(guest, key);
 	cleanup_free char *max = member_text(guest, max_key);
-	cleanup_free char *both = NULL;
+	cleanup_free char *both = say_format("%s of %s", now, max);
 
-	if (asprintf(&both, "%s of %s", now, max) < 0)
-		both = NULL;
-	add_row(rows, label, !*max || !strcmp(now, max) ? now : (char *)say_memory(both));
+	add_row(rows, label, !*max || !strcmp(now, max) ? now : both);
 	cJSON_DeleteItemFromObjectCaseSensitive(guest, key);
 	cJSON_DeleteItemFromObjectCaseSensitive(guest, max_key);
 }
@@ -287,9 +282,8 @@ static void add_why(struct table *rows, cJSON *guest)
 	cleanup_free char *text = NULL;
 
 	if (reason) {
-		if (asprintf(&text, "%s%s%s", reason, time ? ", " : "", time ? time : "") < 0)
-			text = NULL;
-		add_row(rows, "stopped last", say_memory(text));
+		text = say_format("%s%s%s", reason, time ? ", " : "", time ? time : "");
+		add_row(rows, "stopped last", text);
 	}
 	cJSON_Delete(why);
 }
@@ -405,7 +399,9 @@ void show_why(const char *name, const cJSON *why)
 	show_object(rest, 0);
 	cJSON_Delete(rest);
 	cJSON_ArrayForEach(vcpu, cJSON_GetObjectItemCaseSensitive(why, "vcpus"))
+	{
 		show_vcpu(vcpu, number++);
+	}
 	show_console(cJSON_GetObjectItemCaseSensitive(why, "console"));
 }
 
