@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,4 +318,14 @@ void check_vlan(struct walk *w, const xmlNode *node, void *object)
 			walk_mistake_named(w, node, "trunk", "several tags make a trunk");
 		card->vlan_trunk = true;
 	}
+}
+
+void check_card_address(struct walk *w, const xmlNode *node, void *object)
+{
+	const struct card_address *a = object;
+	unsigned char bytes[sizeof(struct in6_addr)];
+
+	if (a->address && inet_pton(AF_INET, a->address, bytes) != 1 &&
+	    inet_pton(AF_INET6, a->address, bytes) != 1)
+		walk_mistake_named(w, node, "value", "no IP address such as \"192.0.2.7\"");
 }

@@ -88,8 +88,16 @@ struct vlan_tag {
 	uint32_t id;
 };
 
+/* The last two are libvirt's, which has no other; they mean CARD_LODGE. */
+enum card_backend { CARD_LODGE, CARD_NETBACK, CARD_QEMU, CARD_VHOST };
+
+struct card_address {
+	char *address;
+};
+
 struct interface {
 	enum interface_type type;
+	enum card_backend backend;
 	char *bridge;  /* type bridge */
 	char *network; /* type network */
 	uint8_t mac[6];
@@ -98,6 +106,9 @@ struct interface {
 	uint32_t mtu;       /* 0: the bridge's */
 	uint32_t nr_queues; /* 0: the backend's choice */
 	bool link_down;
+	bool any_mac;                   /* frames with other source addresses pass, too */
+	struct card_address *addresses; /* the only ones it may use; none: any */
+	size_t nr_addresses;
 	struct bandwidth inbound, outbound;
 	bool vlan_trunk;
 	struct vlan_tag *vlans;

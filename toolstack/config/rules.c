@@ -658,9 +658,15 @@ static const struct attribute_rule script_attributes[] = {
 		.value = VALUE(struct interface, script, .type = &value_string, .min = 1),
 	},
 };
+static const struct choice card_backends[] = {
+	[CARD_LODGE] = { .name = "lodge" },
+	[CARD_NETBACK] = { .name = "netback" },
+	[CARD_QEMU] = { .name = "qemu" },
+	[CARD_VHOST] = { .name = "vhost" },
+};
 static const struct attribute_rule card_driver_attributes[] = {
+	ATTRIBUTE("name", struct interface, backend, value_choice, CHOICES(card_backends)),
 	ATTRIBUTE("queues", struct interface, nr_queues, value_u32, .min = 1, .max = 64),
-	IGNORED("name", "Lodge has one network backend"),
 	IGNORED("txmode", "virtio's"),
 	IGNORED("ioeventfd", "virtio's"),
 	IGNORED("event_idx", "virtio's"),
@@ -747,7 +753,49 @@ static const struct attribute_rule interface_attributes[] = {
 	ATTRIBUTE("type", struct interface, type, value_choice, CHOICES(interface_types),
 		  .always = true),
 	IGNORED("managed", "the backend always makes the device"),
-	IGNORED("trustGuestRxFilters", "guests do not set the host's filters"),
+	ATTRIBUTE("trustGuestRxFilters", struct interface, any_mac, value_flag, CHOICES(no_yes)),
+};
+static const struct choice filters[] = {
+	{ .name = "clean-traffic" },
+	REFUSED("clean-traffic-gateway", "use \"clean-traffic\""),
+	REFUSED("no-mac-spoofing", "it is always on; see trustGuestRxFilters"),
+	REFUSED("no-arp-spoofing", "use \"clean-traffic\""),
+	REFUSED("no-ip-spoofing", "use \"clean-traffic\""),
+};
+static const struct attribute_rule filter_attributes[] = {
+	{
+		.name = "filter",
+		.required = true,
+		.value = UNSTORED(.type = &value_choice, CHOICES(filters), .always = true),
+	},
+};
+static const struct choice filter_parameters[] = {
+	{ .name = "IP" },
+	REFUSED("MAC", "the filter has the card's own"),
+	REFUSED("DHCPSERVER", "any server may answer"),
+	REFUSED("CTRL_IP_LEARNING", "name the addresses"),
+};
+static const struct attribute_rule filter_parameter_attributes[] = {
+	{
+		.name = "name",
+		.required = true,
+		.value =
+			UNSTORED(.type = &value_choice, CHOICES(filter_parameters), .always = true),
+	},
+	{
+		.name = "value",
+		.required = true,
+		.value = VALUE(struct card_address, address, .type = &value_word, .min = 1,
+			       .max = 45),
+	},
+};
+static const struct element_rule filter_children[] = {
+	{
+		.name = "parameter",
+		ATTRIBUTES(filter_parameter_attributes),
+		LIST(struct interface, addresses, nr_addresses),
+		.check = check_card_address,
+	},
 };
 static const struct element_rule interface_children[] = {
 	{ .name = "source", ATTRIBUTES(interface_source_attributes) },
@@ -766,6 +814,7 @@ static const struct element_rule interface_children[] = {
 		.check = check_vlan,
 	},
 	{ .name = "virtualport", ATTRIBUTES(port_attributes), CHILDREN(port_children) },
+	{ .name = "filterref", ATTRIBUTES(filter_attributes), CHILDREN(filter_children) },
 	IGNORED("boot", NO_FIRMWARE),
 	IGNORED("rom", NO_FIRMWARE),
 	IGNORED("alias", OUTPUT_ONLY),
@@ -776,7 +825,6 @@ static const struct element_rule interface_children[] = {
 	IGNORED("guest", "the guest names its cards itself"),
 	IGNORED("ip", "the guest configures its addresses itself"),
 	IGNORED("route", "the guest configures its addresses itself"),
-	REFUSED("filterref", "Lodge would not filter; filter on the bridge"),
 	REFUSED("port", "isolate the port on the bridge, by a script"),
 	REFUSED("teaming", "passed-through devices are not there"),
 	REFUSED("backenddomain", "backends run in the service VM"),

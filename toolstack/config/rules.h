@@ -16,6 +16,7 @@ void check_host(struct walk *w, const xmlNode *node, void *object);
 void check_iotune(struct walk *w, const xmlNode *node, void *object);
 void check_interface(struct walk *w, const xmlNode *node, void *object);
 void check_vlan(struct walk *w, const xmlNode *node, void *object);
+void check_card_address(struct walk *w, const xmlNode *node, void *object);
 void check_controller(struct walk *w, const xmlNode *node, void *object);
 
 #endif
