@@ -1,8 +1,10 @@
 /* The kinds of devices that there are. */
 #include "daemon/device.h"
 #include "daemon/lodged.h"
+#include "daemon/nic.h"
 
 const struct device_class *const device_classes[] = {
+	&nic_class,
 	NULL,
 };
 

@@ -332,6 +332,7 @@ void devices_forget(struct guest *g)
 		watch_off(d);
 		device_unplug_abort(d);
 		child_forget(d->process);
+		d->is_forgotten = true;
 		device_free(d);
 	}
 }

@@ -81,6 +81,7 @@ struct device {
 	struct nodes_watch state_watch, error_watch;
 	unsigned int backend_state; /* as last seen */
 	bool is_plugged;
+	bool is_forgotten;            /* release() is not to touch what the guest goes on using */
 	char error[160];              /* what the backend wrote, or why it ended; empty: nothing */
 	struct device_unplug *unplug; /* while it is on its way out */
 	void *private;

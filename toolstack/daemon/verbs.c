@@ -10,16 +10,29 @@
 #include "daemon/lodged.h"
 
 const struct verb verbs[] = {
-	{ "create", verb_create },   { "start", verb_start },
-	{ "define", verb_define },   { "undefine", verb_undefine },
-	{ "rename", verb_rename },   { "autostart", verb_autostart },
-	{ "pause", verb_pause },     { "resume", verb_resume },
-	{ "destroy", verb_destroy }, { "shutdown", verb_shutdown },
-	{ "reboot", verb_reboot },   { "list", verb_list },
-	{ "info", verb_info },       { "vcpu-list", verb_vcpu_list },
-	{ "dumpxml", verb_dumpxml }, { "validate", verb_validate },
-	{ "why", verb_why },         { "log", verb_log },
+	{ "create", verb_create },
+	{ "start", verb_start },
+	{ "define", verb_define },
+	{ "undefine", verb_undefine },
+	{ "rename", verb_rename },
+	{ "autostart", verb_autostart },
+	{ "pause", verb_pause },
+	{ "resume", verb_resume },
+	{ "destroy", verb_destroy },
+	{ "shutdown", verb_shutdown },
+	{ "reboot", verb_reboot },
+	{ "list", verb_list },
+	{ "info", verb_info },
+	{ "vcpu-list", verb_vcpu_list },
+	{ "dumpxml", verb_dumpxml },
+	{ "validate", verb_validate },
+	{ "why", verb_why },
+	{ "log", verb_log },
 	{ "console", verb_console },
+	{ "nic-attach", verb_nic_attach },
+	{ "nic-detach", verb_nic_detach },
+	{ "nic-list", verb_nic_list },
+	{ "nic-link", verb_nic_link },
 };
 
 const size_t nr_verbs = ARRAY_SIZE(verbs);

@@ -32,4 +32,10 @@ void verb_why(struct lodged *l, struct request *r);
 void verb_log(struct lodged *l, struct request *r);
 void verb_console(struct lodged *l, struct request *r);
 
+/* verb-nic.c */
+void verb_nic_attach(struct lodged *l, struct request *r);
+void verb_nic_detach(struct lodged *l, struct request *r);
+void verb_nic_list(struct lodged *l, struct request *r);
+void verb_nic_link(struct lodged *l, struct request *r);
+
 #endif
