@@ -3,8 +3,11 @@
 
 #include "guest/cpu.h"
 #include "guest/hypercall.h"
+#include "guest/start.h"
+#include "ring/stream.h"
 
-#define LINE_MAX 512
+#define LINE_MAX   512
+#define ROOM_TRIES 10000000 /* many seconds; then the backend counts as gone */
 
 static void write_by_hypervisor(const char *text, size_t size)
 {
@@ -13,7 +16,58 @@ static void write_by_hypervisor(const char *text, size_t size)
 	__asm__ volatile("rep outsb" : "+S"(text), "+c"(size) : "d"((uint16_t)0xe9) : "memory");
 }
 
+/* The ring, while nothing else is set up: who writes there waits by giving the CPU away. */
+static struct stream ring;
+static uint32_t ring_port;
+
+static bool ring_wait(void)
+{
+	static bool is_gone;
+
+	for (unsigned int i = 0; i < ROOM_TRIES && !is_gone; i++) {
+		if (stream_room(&ring))
+			return true;
+		sched_op(SCHEDOP_yield, NULL);
+	}
+	is_gone = true;
+	return false;
+}
+
+static void write_to_ring(const char *text, size_t size)
+{
+	struct evtchn_send op = { .port = ring_port };
+
+	while (size && ring_wait()) {
+		int32_t count = stream_write(&ring, text, (uint32_t)size);
+
+		if (count < 0)
+			return;
+		event_channel_op(EVTCHNOP_send, &op);
+		text += count;
+		size -= (size_t)count;
+	}
+}
+
+static uint64_t own_param(uint32_t index)
+{
+	struct xen_hvm_param param = { .domid = DOMID_SELF, .index = index };
+
+	return hvm_op(HVMOP_get_param, &param) ? 0 : param.value;
+}
+
 static void (*console_write)(const char *text, size_t size) = write_by_hypervisor;
+
+void console_start(void)
+{
+	uint64_t gfn = is_initial_domain() ? 0 : own_param(HVM_PARAM_CONSOLE_PFN);
+	struct xencons_interface *page = (struct xencons_interface *)(gfn << 12);
+
+	ring_port = gfn ? (uint32_t)own_param(HVM_PARAM_CONSOLE_EVTCHN) : 0;
+	if (!ring_port)
+		return;
+	stream_attach(&ring, page->out, sizeof(page->out), &page->out_prod, &page->out_cons);
+	console_write = write_to_ring;
+}
 
 void console_set_output(void (*write)(const char *text, size_t size))
 {

@@ -1,12 +1,16 @@
 /*
- * Text out: console_io, or port 0xe9 where the hypervisor refuses the hypercall (a guest without
- * privilege), until somebody else takes it (front/console.h). Also the few string functions that the compiler expects. Any vCPU may print.
+ * Text out: the domain's console ring, where there is one; else console_io, or port 0xe9 where the hypervisor
+ * refuses the hypercall (a guest without privilege); until somebody else takes it (front/console.h). Also the
+ * few string functions that the compiler expects. Any vCPU may print, to a ring one at a time.
  */
 #ifndef GUEST_CONSOLE_H
 #define GUEST_CONSOLE_H
 
 #include <stdarg.h>
 #include <stddef.h>
+
+/* Looks what there is. Before it, text goes to the hypervisor. */
+void console_start(void);
 
 /* Takes all text from now on. */
 void console_set_output(void (*write)(const char *text, size_t size));

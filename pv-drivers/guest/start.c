@@ -48,6 +48,7 @@ void guest_start(const struct hvm_start_info *info)
 {
 	start_info = info;
 	patch_hypercalls();
+	console_start();
 	trap_init_cpu(&cpus[0]);
 	apic_init_cpu();
 	smp_init();
