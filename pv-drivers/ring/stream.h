@@ -44,8 +44,8 @@ static inline int32_t stream_room(const struct stream *s)
 	return nr <= s->size ? (int32_t)(s->size - nr) : -1;
 }
 
-/* Takes up to max bytes. The number taken, or -1. */
-static inline int32_t stream_read(struct stream *s, char *to, uint32_t max)
+/* Copies up to max bytes, which stay in the buffer. The number copied, or -1. */
+static inline int32_t stream_peek(const struct stream *s, char *to, uint32_t max)
 {
 	int32_t nr = stream_waiting(s);
 
@@ -54,11 +54,24 @@ static inline int32_t stream_read(struct stream *s, char *to, uint32_t max)
 	for (int32_t i = 0; i < nr; i++)
 		to[i] = __atomic_load_n(&s->buffer[(s->index + (uint32_t)i) & (s->size - 1)],
 					__ATOMIC_RELAXED);
-	if (nr > 0) {
-		s->index += (uint32_t)nr;
-		ring_barrier(); /* bytes are read before their room is given back */
-		ring_store(s->own, s->index);
-	}
+	return nr;
+}
+
+/* Gives back the room of the first nr bytes, which were peeked at. */
+static inline void stream_consume(struct stream *s, uint32_t nr)
+{
+	s->index += nr;
+	ring_barrier(); /* bytes are read before their room is given back */
+	ring_store(s->own, s->index);
+}
+
+/* Takes up to max bytes. The number taken, or -1. */
+static inline int32_t stream_read(struct stream *s, char *to, uint32_t max)
+{
+	int32_t nr = stream_peek(s, to, max);
+
+	if (nr > 0)
+		stream_consume(s, (uint32_t)nr);
 	return nr;
 }
 
