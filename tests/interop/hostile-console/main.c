@@ -93,5 +93,7 @@ void test_main(void)
 		check(true, "%s: still here", name);
 		return;
 	}
-	test_error("no such case");
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++)
+		note("case %s", cases[i].name); /* so that a runner knows them */
+	test_skip("case= names none of these");
 }
