@@ -28,7 +28,18 @@ struct platform {
 	xengnttab_handle *grants;
 	xencall_handle *calls;
 	uint32_t virq_port;
+
+	/* Hypercall arguments, made when they are first needed. */
+	struct lodge_control *op;
+	struct lodge_domain_info *info; /* NR_RECORDS */
+
+	/* Changes that were asked for: up to `since` all are told. Of those up to `newest`, info holds nr_info,
+	 * next_info is the next to tell, and from domain next_domain on there are more. */
+	uint64_t since, newest;
+	uint32_t nr_info, next_info, next_domain;
 };
+
+#define NR_RECORDS ((uint32_t)(4096 / sizeof(struct lodge_domain_info)))
 
 int platform_open(struct platform **ret_platform)
 {
@@ -70,6 +81,10 @@ void platform_close(struct platform *p)
 		xenevtchn_close(p->events);
 	if (p->grants)
 		xengnttab_close(p->grants);
+	if (p->info)
+		xencall_free_buffer(p->calls, p->info);
+	if (p->op)
+		xencall_free_buffer(p->calls, p->op);
 	if (p->calls)
 		xencall_close(p->calls);
 	free(p);
@@ -162,28 +177,66 @@ void platform_notify(struct platform *p, uint32_t local_port)
 	xenevtchn_notify(p->events, local_port);
 }
 
+/* Records from domain `first` on go to p->info; how many, 0 if they cannot be had. */
+static uint32_t list_domains(struct platform *p, uint32_t first, uint32_t max, uint64_t since)
+{
+	if (!p->op)
+		p->op = xencall_alloc_buffer(p->calls, sizeof(*p->op));
+	if (!p->info)
+		p->info = xencall_alloc_buffer(p->calls, NR_RECORDS * sizeof(*p->info));
+	if (!p->op || !p->info)
+		return 0;
+	memset(p->op, 0, sizeof(*p->op));
+	p->op->version = LODGE_CONTROL_VERSION;
+	p->op->op = LODGE_CONTROL_list;
+	p->op->u.list.buffer = (uint64_t)(uintptr_t)p->info;
+	p->op->u.list.max = max;
+	p->op->u.list.first = first;
+	p->op->u.list.since = since;
+	if (xencall1(p->calls, __HYPERVISOR_lodge_control, (uint64_t)(uintptr_t)p->op) < 0) {
+		p->op->u.list.next = LODGE_LIST_END;
+		return 0;
+	}
+	return p->op->u.list.nr;
+}
+
+static enum domain_state state_of(const struct lodge_domain_info *info)
+{
+	if (info->flags & (LODGE_DOMAIN_DYING | LODGE_DOMAIN_GONE))
+		return DOMAIN_GONE;
+	return info->flags & LODGE_DOMAIN_SHUT_DOWN ? DOMAIN_SHUT_DOWN : DOMAIN_RUNS;
+}
+
 enum domain_state platform_domain_state(struct platform *p, uint16_t domid)
 {
-	struct lodge_control *op = xencall_alloc_buffer(p->calls, sizeof(*op));
-	struct lodge_domain_info *info = xencall_alloc_buffer(p->calls, sizeof(*info));
-	enum domain_state state = DOMAIN_RUNS; /* also where nothing can be known */
+	p->nr_info = p->next_info = p->next_domain = 0; /* changes begin anew */
+	if (list_domains(p, domid, 1, 0) && p->info->domain == domid)
+		return state_of(p->info);
+	return p->op && p->info ? DOMAIN_GONE : DOMAIN_RUNS;
+}
 
-	if (op && info) {
-		memset(op, 0, sizeof(*op));
-		op->version = LODGE_CONTROL_VERSION;
-		op->op = LODGE_CONTROL_list;
-		op->u.list.buffer = (uint64_t)(uintptr_t)info;
-		op->u.list.max = 1;
-		op->u.list.first = domid;
-		if (xencall1(p->calls, __HYPERVISOR_lodge_control, (uint64_t)(uintptr_t)op) == 0) {
-			if (!op->u.list.nr || info->domain != domid ||
-			    info->flags & (LODGE_DOMAIN_DYING | LODGE_DOMAIN_GONE))
-				state = DOMAIN_GONE;
-			else if (info->flags & LODGE_DOMAIN_SHUT_DOWN)
-				state = DOMAIN_SHUT_DOWN;
+bool platform_next_change(struct platform *p, uint16_t *ret_domid, enum domain_state *ret_state)
+{
+	const struct lodge_domain_info *info;
+
+	while (p->next_info == p->nr_info) {
+		bool is_first = !p->next_domain;
+
+		p->nr_info = p->next_info = 0;
+		if (p->next_domain == LODGE_LIST_END) {
+			p->next_domain = 0;
+			p->since = p->newest;
+			return false;
 		}
+		p->nr_info = list_domains(p, p->next_domain, NR_RECORDS, p->since);
+		if (!p->op || !p->info)
+			return false;
+		p->next_domain = p->op->u.list.next;
+		if (is_first)
+			p->newest = MAX(p->op->u.list.change, p->since);
 	}
-	xencall_free_buffer(p->calls, info);
-	xencall_free_buffer(p->calls, op);
-	return state;
+	info = &p->info[p->next_info++];
+	*ret_domid = (uint16_t)info->domain;
+	*ret_state = state_of(info);
+	return true;
 }

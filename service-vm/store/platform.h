@@ -38,5 +38,8 @@ enum domain_state { DOMAIN_RUNS, DOMAIN_SHUT_DOWN, DOMAIN_GONE };
 
 /* Of a domain that had a ring. */
 enum domain_state platform_domain_state(struct platform *p, uint16_t domid);
+/* A domain that has changed since it was last told of; false: no more of them. The first time, all that there
+ * are, but not those that have gone. */
+bool platform_next_change(struct platform *p, uint16_t *ret_domid, enum domain_state *ret_state);
 
 #endif

@@ -164,6 +164,8 @@ int store_introduce(struct store *s, struct domain *d, uint64_t gfn, uint32_t po
 	d->gfn = gfn;
 	d->port = port;
 	journal_domain(s->journal, d);
+	if (!err && d->id && platform_domain_state(s->platform, d->id) != DOMAIN_RUNS)
+		s->has_looked_at_all = false; /* its change was told before */
 	if (!err)
 		journal_ring(s->journal, d->conn, d->conn->ring.req_cons, d->conn->ring.rsp_prod);
 	return err;
@@ -186,24 +188,42 @@ void store_release(struct store *s, struct domain *d)
 	journal_domain(s->journal, d);
 }
 
-void store_domains_changed(struct store *s)
+static void take_state(struct store *s, struct domain *d, enum domain_state state)
+{
+	if (state == DOMAIN_RUNS || (state == DOMAIN_SHUT_DOWN && d->is_shut_down))
+		return;
+	if (state == DOMAIN_GONE) {
+		store_release(s, d);
+	} else {
+		d->is_shut_down = true;
+		journal_domain(s->journal, d);
+	}
+	store_fire_domain_event(s, EVENT_RELEASE, d->id);
+}
+
+static void look_at_all(struct store *s)
 {
 	for (uint32_t i = 1; i < NR_DOMIDS; i++) {
 		struct domain *d = s->domains[i];
-		enum domain_state state;
 
-		if (!d || !d->is_introduced)
-			continue;
-		state = platform_domain_state(s->platform, d->id);
-		if (state == DOMAIN_RUNS || (state == DOMAIN_SHUT_DOWN && d->is_shut_down))
-			continue;
-		if (state == DOMAIN_GONE) {
-			store_release(s, d);
-		} else {
-			d->is_shut_down = true;
-			journal_domain(s->journal, d);
-		}
-		store_fire_domain_event(s, EVENT_RELEASE, d->id);
+		if (d && d->is_introduced)
+			take_state(s, d, platform_domain_state(s->platform, d->id));
+	}
+	s->has_looked_at_all = true;
+}
+
+void store_domains_changed(struct store *s)
+{
+	enum domain_state state;
+	uint16_t domid;
+
+	if (!s->has_looked_at_all)
+		look_at_all(s);
+	while (platform_next_change(s->platform, &domid, &state)) {
+		struct domain *d = domid && domid < NR_DOMIDS ? s->domains[domid] : NULL;
+
+		if (d && d->is_introduced)
+			take_state(s, d, state);
 	}
 	journal_commit(s->journal);
 }

@@ -63,6 +63,7 @@ struct store {
 	struct platform *platform; /* NULL: no rings */
 	bool is_tracing;           /* log every request */
 	bool wants_handover;       /* execute the program anew */
+	bool has_looked_at_all;    /* domains that ended while no store was there are released */
 };
 
 extern const char *const quota_names[QUOTA_NR];

@@ -123,3 +123,17 @@ enum domain_state platform_domain_state(struct platform *p, uint16_t domid)
 	(void)p;
 	return machine->states[domid];
 }
+
+bool platform_next_change(struct platform *p, uint16_t *ret_domid, enum domain_state *ret_state)
+{
+	(void)p;
+	for (uint16_t i = 0; i < FAKE_DOMAINS; i++) {
+		if (machine->told[i] == machine->states[i])
+			continue;
+		machine->told[i] = machine->states[i];
+		*ret_domid = i;
+		*ret_state = machine->states[i];
+		return true;
+	}
+	return false;
+}

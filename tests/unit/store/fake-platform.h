@@ -18,6 +18,7 @@ struct fake_machine {
 	bool pending[FAKE_DOMAINS]; /* events for the store */
 	unsigned int nr_notified[FAKE_DOMAINS];
 	enum domain_state states[FAKE_DOMAINS];
+	enum domain_state told[FAKE_DOMAINS]; /* to the store, as changes */
 	bool domains_changed;
 	bool fail_maps;
 	int event_fd;
