@@ -1,0 +1,79 @@
+/* Where a disk's bytes are: a file or a block device (file.c), or an NBD server such as qemu-nbd (nbd.c). */
+#ifndef LODGE_BLOCK_BACKING_H
+#define LODGE_BLOCK_BACKING_H
+
+#include <sys/uio.h>
+
+#include "back/block/loop.h"
+#include "lib/list.h"
+
+enum transfer_kind {
+	TRANSFER_READ,
+	TRANSFER_WRITE,
+	TRANSFER_FLUSH, /* makes durable what was done before it began */
+	TRANSFER_DISCARD,
+	TRANSFER_DISCARD_SECURE,
+};
+
+/* One thing to do. The caller fills the first part and keeps it until done(). */
+struct transfer {
+	enum transfer_kind kind;
+	uint64_t offset;
+	uint64_t length;
+	struct iovec *iov; /* read and write: length bytes; is changed */
+	unsigned int nr_iov;
+	void (*done)(struct transfer *t, int result); /* 0 or a negative errno */
+
+	struct loop_call call; /* the backing's own */
+	struct backing *backing;
+	uint64_t left;
+	int result;
+	struct list_node node;
+};
+
+struct backing {
+	const struct backing_ops *ops;
+	uint64_t nr_bytes; /* a multiple of logical */
+	uint32_t logical;  /* sector sizes */
+	uint32_t physical;
+	uint32_t discard_granularity;
+	bool is_read_only;
+	bool can_discard;
+	bool can_discard_secure;
+	bool is_lost;          /* the server has gone: what failed since may be tried anew */
+	bool wants_one_buffer; /* each transfer has one iovec only */
+};
+
+struct backing_ops {
+	/* Begins. done() may be called before this returns, or later from wait() or the loop. */
+	void (*start)(struct backing *b, struct transfer *t);
+	/* Waits until something has ended. */
+	void (*wait)(struct backing *b);
+	/* Takes nr_bytes from the source again. */
+	int (*resize)(struct backing *b);
+	void (*close)(struct backing *b);
+};
+
+/* A descriptor of a file or block device, open as it is to be used: O_RDONLY, O_DIRECT, O_DSYNC are lodged's choice. */
+must_check int backing_open_file(struct loop *l, int fd, bool may_discard,
+				 struct backing **ret_backing, struct err *err);
+
+/* A connected socket of an NBD server. libnbd is loaded here, and only by who needs it. */
+must_check int backing_open_nbd(struct loop *l, int fd, bool may_discard,
+				struct backing **ret_backing, struct err *err);
+
+/* What qemu-nbd is to serve. */
+struct nbd_image {
+	const char *program; /* qemu-nbd */
+	const char *name;    /* a path, or a URL that qemu knows */
+	const char *format;
+	const char *cache; /* qemu's word; NULL: none */
+	bool is_read_only;
+	bool may_discard;
+};
+
+/* Starts it for this process alone: the result is the connected socket. It ends when the socket is closed, but not
+ * before all that was asked for is done; it keeps keep_fd open until then. */
+must_check int nbd_server_start(const struct nbd_image *image, int keep_fd, struct err *err);
+
+#endif

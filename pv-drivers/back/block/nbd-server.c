@@ -1,0 +1,112 @@
+/* qemu-nbd, for one process and one disk. It gets a socket to listen on as systemd would give it, with our connection
+ * already waiting there, so that nobody else can have been first; it serves one client, and ends after it. */
+#include "back/block/backing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define LISTEN_FD 3 /* where it is expected */
+
+static int listen_at(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) || listen(fd, 1)) {
+		int code = -errno;
+
+		close(fd);
+		return code;
+	}
+	return fd;
+}
+
+static int connect_to(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address))) {
+		int code = -errno;
+
+		close(fd);
+		return code;
+	}
+	return fd;
+}
+
+/* In the new process: becomes the server. */
+static _Noreturn void become_server(const struct nbd_image *image, int listener, int keep_fd)
+{
+	const char *arguments[16];
+	char pid[16], cache[32];
+	size_t nr = 0;
+	sigset_t none;
+	/* Not 3, where the socket goes; without close-on-exec. */
+	int kept = fcntl(keep_fd, F_DUPFD, LISTEN_FD + 1);
+
+	arguments[nr++] = image->program;
+	snprintf(cache, sizeof(cache), "--cache=%s", image->cache ? image->cache : "none");
+	arguments[nr++] = cache;
+	arguments[nr++] = "--aio=threads";
+	arguments[nr++] = image->may_discard ? "--discard=unmap" : "--discard=ignore";
+	if (image->is_read_only)
+		arguments[nr++] = "--read-only";
+	arguments[nr++] = "-f";
+	arguments[nr++] = image->format;
+	arguments[nr++] = "--";
+	arguments[nr++] = image->name;
+	arguments[nr] = NULL;
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (kept >= 0 && dup2(listener, LISTEN_FD) >= 0 && !setenv("LISTEN_PID", pid, 1) &&
+	    !setenv("LISTEN_FDS", "1", 1))
+		execvp(image->program, (char *const *)(uintptr_t)arguments);
+	fprintf(stderr, "lodge-block: %s: %s\n", image->program, strerror(errno));
+	_exit(EXIT_FAILURE);
+}
+
+static int start_at(const struct sockaddr_un *address, const struct nbd_image *image, int keep_fd)
+{
+	int listener = listen_at(address), client;
+	pid_t pid;
+
+	if (listener < 0)
+		return listener;
+	client = connect_to(address);
+	pid = client < 0 ? 0 : fork();
+	if (client >= 0 && !pid)
+		become_server(image, listener, keep_fd);
+	close(listener);
+	if (pid >= 0)
+		return client;
+	close(client);
+	return -EAGAIN;
+}
+
+int nbd_server_start(const struct nbd_image *image, int keep_fd, struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char folder[] = "/tmp/lodge-block-XXXXXX";
+	int fd;
+
+	signal(SIGCHLD, SIG_IGN); /* nobody waits for it: its end shows at the socket */
+	if (!mkdtemp(folder))
+		return err_errno(err, -errno, "a folder for the socket of %s", image->program);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/nbd", folder);
+	fd = start_at(&address, image, keep_fd);
+	unlink(address.sun_path);
+	rmdir(folder);
+	return fd < 0 ? err_errno(err, fd, "starting %s", image->program) : fd;
+}

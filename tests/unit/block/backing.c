@@ -1,0 +1,238 @@
+/* Where the bytes are: files by io_uring, and qcow2 by qemu-nbd; and the journal's lock, which outlives a process for as
+ * long as its I/O does. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "back/block/backing.h"
+#include "back/block/journal.h"
+#include "unit.h"
+
+#define BYTES (1U << 20)
+#define CHUNK 8192U
+
+static struct err err;
+static struct loop *loop;
+static struct backing *backing;
+static char path[] = "/var/tmp/lodge-unit-XXXXXX";
+static int fd, result, nr_done;
+static _Alignas(4096) unsigned char out[CHUNK], in[CHUNK];
+
+static void setup(void)
+{
+	int code;
+
+	strcpy(path, "/var/tmp/lodge-unit-XXXXXX");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, BYTES), 0);
+	code = loop_create(64, &loop, &err);
+	if (code == -EPERM || code == -ENOSYS) {
+		puts("no io_uring here: nothing to test");
+		exit(EXIT_SUCCESS);
+	}
+	ck_assert_int_eq(code, 0);
+	for (size_t i = 0; i < CHUNK; i++)
+		out[i] = (unsigned char)(i * 7 + i / 251);
+	nr_done = 0;
+}
+
+static void teardown(void)
+{
+	if (backing)
+		backing->ops->close(backing);
+	loop_destroy(loop);
+	unlink(path);
+}
+
+static void on_done(struct transfer *t, int r)
+{
+	(void)t;
+	result = r;
+	nr_done++;
+}
+
+/* One transfer, in two parts that are no neighbours unless one is wanted. */
+static int transfer(enum transfer_kind kind, uint64_t offset, unsigned char *memory)
+{
+	struct iovec iov[2] = { { memory, CHUNK / 2 }, { memory + CHUNK / 2, CHUNK / 2 } };
+	struct transfer t = { .kind = kind,
+			      .offset = offset,
+			      .length = CHUNK,
+			      .iov = iov,
+			      .nr_iov = 2,
+			      .done = on_done };
+
+	if (backing->wants_one_buffer) {
+		iov[0].iov_len = CHUNK;
+		t.nr_iov = 1;
+	}
+	nr_done = 0;
+	backing->ops->start(backing, &t);
+	while (!nr_done)
+		backing->ops->wait(backing);
+	return result;
+}
+
+static void write_read_flush_discard(void)
+{
+	static const unsigned char zeroes[CHUNK];
+
+	ck_assert_int_eq(transfer(TRANSFER_WRITE, 4 * CHUNK, out), 0);
+	ck_assert_int_eq(transfer(TRANSFER_FLUSH, 0, NULL), 0);
+	ck_assert_int_eq(transfer(TRANSFER_READ, 4 * CHUNK, in), 0);
+	ck_assert_mem_eq(in, out, CHUNK);
+	ck_assert(backing->can_discard);
+	ck_assert_int_eq(transfer(TRANSFER_DISCARD, 4 * CHUNK, NULL), 0);
+	ck_assert_int_eq(transfer(TRANSFER_READ, 4 * CHUNK, in), 0);
+	if (backing->discard_granularity <= CHUNK) /* less than that may stay */
+		ck_assert_mem_eq(in, zeroes, CHUNK);
+}
+
+static void open_file(int flags)
+{
+	int disk = open(path, flags | O_CLOEXEC);
+
+	if (disk < 0 && flags & O_DIRECT)
+		disk = open(path, (flags & ~O_DIRECT) | O_CLOEXEC);
+	ck_assert_int_ge(disk, 0);
+	ck_assert_int_eq(backing_open_file(loop, disk, true, &backing, &err), 0);
+	ck_assert_int_eq(loop_start(loop, &err), 0);
+}
+
+START_TEST(a_file_is_written_read_flushed_and_discarded_past_the_cache)
+{
+	open_file(O_RDWR | O_DIRECT);
+	ck_assert_uint_eq(backing->nr_bytes, BYTES);
+	write_read_flush_discard();
+}
+END_TEST
+
+START_TEST(a_file_is_written_read_flushed_and_discarded_through_the_cache)
+{
+	open_file(O_RDWR);
+	ck_assert_uint_eq(backing->logical, 512);
+	write_read_flush_discard();
+}
+END_TEST
+
+START_TEST(a_file_that_has_grown_is_as_long_as_it_is)
+{
+	open_file(O_RDWR);
+	ck_assert_int_eq(ftruncate(fd, 2 * BYTES + 100), 0);
+	ck_assert_int_eq(backing->ops->resize(backing), 0);
+	ck_assert_uint_eq(backing->nr_bytes, 2 * BYTES);
+	ck_assert_int_eq(transfer(TRANSFER_WRITE, 2 * BYTES - CHUNK, out), 0);
+}
+END_TEST
+
+START_TEST(a_file_that_is_shorter_than_it_was_gives_an_error)
+{
+	open_file(O_RDWR);
+	ck_assert_int_eq(ftruncate(fd, CHUNK / 2), 0);
+	ck_assert_int_eq(transfer(TRANSFER_READ, 0, in), -EIO);
+}
+END_TEST
+
+START_TEST(a_file_open_for_reading_is_read_only_and_cannot_be_discarded)
+{
+	open_file(O_RDONLY);
+	ck_assert(backing->is_read_only && !backing->can_discard);
+	ck_assert_int_eq(transfer(TRANSFER_WRITE, 0, out), -EBADF);
+}
+END_TEST
+
+START_TEST(nothing_but_files_and_block_devices_is_a_disk)
+{
+	int folder = open("/", O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_eq(backing_open_file(loop, folder, true, &backing, &err), -EINVAL);
+	close(folder);
+}
+END_TEST
+
+static void make_qcow2(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "qemu-img create -q -f qcow2 %s 1M >/dev/null 2>&1",
+		 path);
+	if (system(command) == 0) /* NOLINT(cert-env33-c): a name of our own making */
+		return;
+	puts("no qemu-img here: nothing to test");
+	exit(EXIT_SUCCESS);
+}
+
+START_TEST(a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_last_request)
+{
+	const struct nbd_image image = {
+		.program = "qemu-nbd", .name = path, .format = "qcow2", .may_discard = true
+	};
+	int lock = memfd_create("lock", MFD_CLOEXEC);
+	struct journal *journal;
+	int client, ours;
+
+	make_qcow2();
+	ck_assert_int_eq(journal_open(lock, 0, &journal, &ours, &err), 0);
+	client = nbd_server_start(&image, ours, &err);
+	ck_assert_int_ge(client, 0);
+	close(ours);
+	ck_assert_int_eq(backing_open_nbd(loop, client, true, &backing, &err), 0);
+	ck_assert_int_eq(loop_start(loop, &err), 0);
+	ck_assert_uint_eq(backing->nr_bytes, BYTES);
+	write_read_flush_discard();
+	journal_close(journal);
+	ck_assert_int_eq(journal_open(lock, 20, &journal, &ours, &err), -ETIMEDOUT);
+	backing->ops->close(backing);
+	backing = NULL;
+	loop_destroy(loop); /* it holds the socket, too */
+	loop = NULL;
+	ck_assert_int_eq(journal_open(lock, 10000, &journal, &ours, &err), 0);
+	journal_close(journal);
+}
+END_TEST
+
+START_TEST(a_killed_process_holds_the_lock_no_longer_than_its_io)
+{
+	int file = memfd_create("journal", MFD_CLOEXEC), ours, ready[2], status;
+	struct journal *journal;
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		if (journal_open(file, 0, &journal, &ours, &err) ||
+		    loop_register(loop, ours, &err) < 0 || loop_start(loop, &err))
+			_exit(1);
+		journal->req_cons[0] = 42;
+		(void)!write(ready[1], "x", 1);
+		pause();
+	}
+	loop_destroy(loop); /* the child has it still: the same ring */
+	loop = NULL;
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	ck_assert_int_eq(journal_open(file, 10, &journal, &ours, &err), -ETIMEDOUT);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(journal_open(file, 10000, &journal, &ours, &err), 0);
+	ck_assert_uint_eq(journal->req_cons[0], 42);
+	journal_close(journal);
+}
+END_TEST
+
+UNIT_MAIN("block backing", setup, teardown,
+	  a_file_is_written_read_flushed_and_discarded_past_the_cache,
+	  a_file_is_written_read_flushed_and_discarded_through_the_cache,
+	  a_file_that_has_grown_is_as_long_as_it_is,
+	  a_file_that_is_shorter_than_it_was_gives_an_error,
+	  a_file_open_for_reading_is_read_only_and_cannot_be_discarded,
+	  nothing_but_files_and_block_devices_is_a_disk,
+	  a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_last_request,
+	  a_killed_process_holds_the_lock_no_longer_than_its_io)
