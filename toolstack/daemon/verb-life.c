@@ -350,7 +350,7 @@ static void shut_down(struct request *r, struct guest *g, const char *mode)
 void verb_shutdown(struct lodged *l, struct request *r)
 {
 	struct guest *g = request_guest(r);
-	const char *mode = request_text(r, "mode");
+	const char *mode = g ? request_text(r, "mode") : NULL;
 
 	(void)l;
 	if (!g)
