@@ -13,7 +13,7 @@
 #include "cli/text.h"
 #include "lib/cleanup.h"
 
-#define ALL_LINES      100000u
+#define ALL_LINES      9999u /* the most that lodge-console takes */
 #define FOLLOWED_LINES 10u
 #define CTRL_BRACKET   0x1d
 #define NO_ESCAPE      (-1)

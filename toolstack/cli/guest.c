@@ -11,6 +11,7 @@
 #include "cli/text.h"
 #include "lib/cleanup.h"
 
+#define ALL_CPUS        "0-255" /* as many as the hypervisor can have */
 #define DEFAULT_WAIT_S  300u
 #define MAX_LOCAL_CALLS 64u /* at the same time, where each waits for its guest */
 #define MAX_SSH_CALLS   8u  /* sshd takes only so many at once that have not logged in */
@@ -452,7 +453,8 @@ enum rpc_code run_pin(struct call *c)
 		say_memory(cJSON_AddNullToObject(request, "vcpu"));
 	else
 		call_put_number(request, "vcpu", vcpu);
-	call_put_text(request, "cpus", c->args.words[2]);
+	call_put_text(request, "cpus",
+		      strcmp(c->args.words[2], "all") ? c->args.words[2] : ALL_CPUS);
 	done = say_format("%s%s on %s", is_all ? "" : "virtual CPU ",
 			  is_all ? "all virtual CPUs" : which, c->args.words[2]);
 	return act(c, request, c->args.words[0], done);

@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 
 #define DMESG_PERIOD_US 500000u
+#define DUMP_FOLDER     "/var/lib/lodge/dump"
 
 static void show_plain(struct call *c, const cJSON *result)
 {
@@ -282,11 +283,10 @@ enum rpc_code run_sysrq(struct call *c)
 enum rpc_code run_dump_core(struct call *c)
 {
 	cJSON *request = call_request("dump-core", c->args.words[0]);
-	cleanup_free char *path = NULL;
+	cleanup_free char *path = c->args.nr_words > 1
+					  ? call_path(c, c->args.words[1])
+					  : say_format("%s/%s.core", DUMP_FOLDER, c->args.words[0]);
 
-	if (c->args.nr_words > 1) {
-		path = call_path(c, c->args.words[1]);
-		call_put_text(request, "path", path);
-	}
+	call_put_text(request, "path", path);
 	return act(c, request, "memory");
 }

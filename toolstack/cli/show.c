@@ -110,6 +110,12 @@ static char *value_text(const char *key, const cJSON *value)
 	return say_memory(text);
 }
 
+/* The text of a member. */
+static char *member_text(const cJSON *object, const char *key)
+{
+	return value_text(key, cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
 static bool is_nested(const cJSON *value)
 {
 	return cJSON_IsObject(value) || (cJSON_IsArray(value) && cJSON_IsObject(value->child));
@@ -175,44 +181,89 @@ void show_object(const cJSON *object, size_t indent)
 	show_nested(object, indent);
 }
 
-void show_objects(const cJSON *list, size_t indent, bool has_header)
-{
-	struct column columns[TABLE_MAX_COLUMNS];
+/* Columns of a list of objects: by the names of their members. */
+struct members {
 	const char *keys[TABLE_MAX_COLUMNS];
 	char *titles[TABLE_MAX_COLUMNS];
-	size_t nr = 0;
-	const cJSON *first = cJSON_GetArrayItem(list, 0), *item;
+	struct column columns[TABLE_MAX_COLUMNS];
+	size_t nr;
+};
+
+static void members_add(struct members *m, const cJSON *item)
+{
+	size_t i = 0;
+
+	while (i < m->nr && strcmp(m->keys[i], item->string) != 0)
+		i++;
+	if (i == TABLE_MAX_COLUMNS || is_nested(item))
+		return;
+	if (i == m->nr) {
+		m->keys[i] = item->string;
+		m->titles[i] = title_of(item->string);
+		m->columns[i].title = m->titles[i];
+		m->nr++;
+	}
+	m->columns[i].is_number |= cJSON_IsNumber(item);
+}
+
+static void members_fini(struct members *m)
+{
+	for (size_t i = 0; i < m->nr; i++)
+		free(m->titles[i]);
+}
+
+void show_objects(const cJSON *list, size_t indent, bool has_header)
+{
+	struct members m = { .nr = 0 };
+	const cJSON *row, *item;
 	struct table table;
 
-	cJSON_ArrayForEach(item, first)
+	cJSON_ArrayForEach(row, list)
 	{
-		if (is_nested(item) || nr == TABLE_MAX_COLUMNS)
-			continue;
-		keys[nr] = item->string;
-		titles[nr] = title_of(item->string);
-		columns[nr] = (struct column){ titles[nr], cJSON_IsNumber(item) };
-		nr++;
+		cJSON_ArrayForEach(item, row)
+		{
+			members_add(&m, item);
+		}
 	}
-	table_init(&table, columns, nr);
-	cJSON_ArrayForEach(item, list)
+	table_init(&table, m.columns, m.nr);
+	cJSON_ArrayForEach(row, list)
 	{
-		for (size_t i = 0; i < nr; i++) {
-			cleanup_free char *text = value_text(
-				keys[i], cJSON_GetObjectItemCaseSensitive(item, keys[i]));
+		for (size_t i = 0; i < m.nr; i++) {
+			cleanup_free char *text = member_text(row, m.keys[i]);
 
 			table_add(&table, text);
 		}
 	}
 	table_print(&table, stdout, say_width(), indent, has_header);
 	table_fini(&table);
-	for (size_t i = 0; i < nr; i++)
-		free(titles[i]);
+	members_fini(&m);
 }
 
-/* The text of a member. */
-static char *member_text(const cJSON *object, const char *key)
+/* The guest as a row of the list. One that does not run has no memory, but will have. */
+static void add_guest(struct table *table, const cJSON *guest)
 {
-	return value_text(key, cJSON_GetObjectItemCaseSensitive(object, key));
+	bool runs = cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(guest, "id"));
+	const char *const keys[] = { "id",
+				     "name",
+				     "state",
+				     runs ? "memory_kib" : "memory_max_kib",
+				     runs ? "vcpus" : "vcpus_max",
+				     "cpu_time_ns",
+				     "addresses" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		cleanup_free char *text = NULL;
+		char seconds[TEXT_WORDS_MAX];
+
+		if (strcmp(keys[i], "cpu_time_ns") != 0) {
+			text = member_text(guest, keys[i]);
+			table_add(table, text);
+			continue;
+		}
+		/* One unit for all, so that they can be compared. */
+		snprintf(seconds, sizeof(seconds), "%.1f s", json_number(guest, keys[i]) / 1e9);
+		table_add(table, runs ? seconds : "");
+	}
 }
 
 void show_guests(const cJSON *guests, bool has_header)
@@ -221,44 +272,31 @@ void show_guests(const cJSON *guests, bool has_header)
 		{ "Id", true },    { "Name", false },    { "State", false },   { "Memory", true },
 		{ "VCPUs", true }, { "CPU time", true }, { "Address", false },
 	};
-	static const char *const keys[] = { "id",    "name",        "state",    "memory_kib",
-					    "vcpus", "cpu_time_ns", "addresses" };
 	const cJSON *guest;
 	struct table table;
 
 	table_init(&table, columns, ARRAY_SIZE(columns));
 	cJSON_ArrayForEach(guest, guests)
 	{
-		bool runs = cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(guest, "id"));
-
-		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-			cleanup_free char *text = NULL;
-			char seconds[TEXT_WORDS_MAX];
-
-			if (strcmp(keys[i], "cpu_time_ns") != 0) {
-				text = member_text(guest, keys[i]);
-				table_add(&table, text);
-				continue;
-			}
-			/* One unit for all, so that they can be compared. */
-			snprintf(seconds, sizeof(seconds), "%.1f s",
-				 json_number(guest, keys[i]) / 1e9);
-			table_add(&table, runs ? seconds : "");
-		}
+		add_guest(&table, guest);
 	}
 	table_print(&table, stdout, say_width(), 0, has_header);
 	table_fini(&table);
 }
 
-/* "2 of 4", or only what both are. */
-static void add_pair(struct table *rows, cJSON *guest, const char *label, const char *key,
+/* "2 of 4"; one number where both are the same, or the guest does not run. */
+static void add_pair(struct table *rows, cJSON *guest, bool runs, const char *key,
 		     const char *max_key)
 {
 	cleanup_free char *now = member_text(guest, key);
 	cleanup_free char *max = member_text(guest, max_key);
 	cleanup_free char *both = say_format("%s of %s", now, max);
+	cleanup_free char *label = label_of(key);
 
-	add_row(rows, label, !*max || !strcmp(now, max) ? now : both);
+	if (!*max || (runs && !strcmp(now, max)))
+		add_row(rows, label, now);
+	else
+		add_row(rows, label, runs ? both : max);
 	cJSON_DeleteItemFromObjectCaseSensitive(guest, key);
 	cJSON_DeleteItemFromObjectCaseSensitive(guest, max_key);
 }
@@ -303,6 +341,7 @@ static void lift_devices(cJSON *guest)
 void show_info(struct call *c, const cJSON *result)
 {
 	cJSON *guest = say_memory(cJSON_Duplicate(result, true));
+	bool runs = cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(guest, "id"));
 	const char *title = json_text(guest, "title");
 	struct table rows;
 
@@ -316,8 +355,8 @@ void show_info(struct call *c, const cJSON *result)
 	add_member(&rows, guest, "uuid");
 	add_member(&rows, guest, "id");
 	add_member(&rows, guest, "state");
-	add_pair(&rows, guest, "vcpus", "vcpus", "vcpus_max");
-	add_pair(&rows, guest, "memory", "memory_kib", "memory_max_kib");
+	add_pair(&rows, guest, runs, "vcpus", "vcpus_max");
+	add_pair(&rows, guest, runs, "memory_kib", "memory_max_kib");
 	add_member(&rows, guest, "cpu_time_ns");
 	add_member(&rows, guest, "started");
 	add_why(&rows, guest);

@@ -101,7 +101,7 @@ const struct verb verbs[] = {
 	  NULL, NULL },
 	{ "vcpu-list", "GUEST...", O(NO_HEADER), "list virtual CPUs", run_vcpu_list, NULL, NULL },
 	{ "pin", "GUEST VCPU CPUS", 0, "bind a virtual CPU to CPUs", run_pin,
-	  "VCPU is a number, or all. CPUS is a list such as 0-3,^2.", NULL },
+	  "VCPU is a number, or all. CPUS is a list such as 0-3,^2, or all.", NULL },
 	{ "sched", "GUEST", O(WEIGHT) | O(CAP), "show or set a guest's share of CPU time",
 	  run_sched, NULL, NULL },
 
