@@ -1,7 +1,7 @@
 /*
  * A host of one address on a network card. ip= is its address. With peer=, it pings that host n= times with
- * payloads of all sizes, and has sent datagrams come back from its echo service (port 7) as often. Without, it
- * answers ARP, ping, and datagrams to port 7 with what is in them, until one to port 9 says that it is over.
+ * payloads of all sizes, has datagrams come back from its port 7 as often, and says by one to port 9 that it is
+ * over. Without, it answers ARP, ping, and datagrams to port 7 with what is in them, until it is told so.
  * Options: queues=, channel=1 for one event channel of both rings, blank=1 to take frames without their sums.
  */
 #include "front/udp.h"
@@ -57,6 +57,8 @@ static void ask(uint32_t address, uint64_t count)
 		nr_echoes += echo_once(&peer, 1 + random_next(&random_state) % UDP_MAX);
 	}
 	check_eq(nr_echoes, count, "every datagram comes back as it was sent");
+	peer.port = PORT_END;
+	udp_send(&host, &peer, OWN_PORT, payload, 1);
 }
 
 static void answer(void)
