@@ -6,6 +6,7 @@
 
 #include "abi/errno.h"
 #include "abi/sched.h"
+#include "lib/bitmap.h"
 #include "lib/format.h"
 #include "lib/string.h"
 #include "lodge/alloc.h"
@@ -19,9 +20,24 @@ struct domain *service_vm;
 
 static struct spinlock table_lock = SPINLOCK(LOCK_RANK_DOMAIN_LIST);
 static struct domain *table[MAX_DOMAINS];
-static uint64_t latest_change, change_of[MAX_DOMAINS]; /* table_lock */
+static bitmap_word_t is_used[BITMAP_WORDS(MAX_DOMAINS)]; /* ids in the table; table_lock */
+static uint64_t latest_change, change_of[MAX_DOMAINS];   /* table_lock */
+
+/* The latest change of each so many ids: table_lock. */
+#define IDS_PER_BLOCK 64u
+static uint64_t change_of_block[MAX_DOMAINS / IDS_PER_BLOCK];
 
 /* Table and counts ---------------------------------------------------------------------------------- */
+
+/* table_lock is held. */
+static void set_table(domid_t id, struct domain *d)
+{
+	WRITE_ONCE(table[id], d);
+	if (d)
+		bitmap_set(is_used, id);
+	else
+		bitmap_clear(is_used, id);
+}
 
 static int table_insert(struct domain *d)
 {
@@ -31,7 +47,7 @@ static int table_insert(struct domain *d)
 	if (table[d->id])
 		err = -XEN_EEXIST;
 	else
-		WRITE_ONCE(table[d->id], d);
+		set_table(d->id, d);
 	spin_unlock(&table_lock);
 	return err;
 }
@@ -58,7 +74,7 @@ struct domain *domain_of_page(domid_t owner)
 /* table_lock is held. */
 static void number_change(domid_t id)
 {
-	change_of[id] = ++latest_change;
+	change_of[id] = change_of_block[id / IDS_PER_BLOCK] = ++latest_change;
 }
 
 void domain_changed(struct domain *d)
@@ -83,6 +99,22 @@ uint64_t domain_latest_change(void)
 uint64_t domain_change_of(domid_t id)
 {
 	return READ_ONCE(change_of[id]);
+}
+
+uint32_t domain_next(uint32_t id, uint64_t since)
+{
+	spin_lock(&table_lock);
+	if (!since) {
+		id = id < MAX_DOMAINS ? (uint32_t)bitmap_next_set(is_used, MAX_DOMAINS, id)
+				      : MAX_DOMAINS;
+	} else {
+		while (id < MAX_DOMAINS && change_of[id] <= since)
+			id = change_of_block[id / IDS_PER_BLOCK] > since
+				     ? id + 1
+				     : (uint32_t)align_up(id + 1ull, IDS_PER_BLOCK);
+	}
+	spin_unlock(&table_lock);
+	return MIN(id, MAX_DOMAINS);
 }
 
 int domain_control_begin(struct domain *d)
@@ -160,7 +192,7 @@ void domain_put(struct domain *d)
 	spin_lock(&table_lock);
 	last = !__atomic_sub_fetch(&d->refcount, 1, __ATOMIC_ACQ_REL);
 	if (last && table[d->id] == d) {
-		WRITE_ONCE(table[d->id], NULL);
+		set_table(d->id, NULL);
 		number_change(d->id);
 	}
 	spin_unlock(&table_lock);

@@ -11,6 +11,7 @@
 #include "txn.h"
 #include "watch.h"
 
+#define GATHER_BYTES       4096u
 #define SAME_EVENTS        32 /* that are looked at for one that waits already */
 #define SOCKET_OUTSTANDING 1024u
 #define SOCKET_MEMORY      (16u << 20)
@@ -205,22 +206,57 @@ void conn_send_event(struct conn *conn, struct watch *w, const char *path)
 		journal_out(conn->store->journal, conn, m->data, m->len);
 }
 
+static struct msg *first_msg(const struct conn *conn)
+{
+	return list_entry(list_first(&conn->out), struct msg, node);
+}
+
+/* The start of what waits, into the buffer: small messages go out together. */
+static size_t gather(const struct conn *conn, char *buffer)
+{
+	size_t nr = 0, from = conn->out_sent;
+	const struct msg *m;
+
+	list_for_each_entry(m, &conn->out, node) {
+		size_t part = MIN(m->len - from, GATHER_BYTES - nr);
+
+		memcpy(buffer + nr, m->data + from, part);
+		nr += part;
+		if (nr == GATHER_BYTES)
+			break;
+		from = 0;
+	}
+	return nr;
+}
+
+/* So many bytes of what waits have gone. */
+static void drop_sent(struct conn *conn, size_t nr)
+{
+	conn->out_sent += nr;
+	while (!list_is_empty(&conn->out) && conn->out_sent >= first_msg(conn)->len) {
+		conn->out_sent -= first_msg(conn)->len;
+		msg_destroy(conn, first_msg(conn));
+	}
+}
+
 static void send_waiting(struct conn *conn)
 {
-	while (!list_is_empty(&conn->out) && !conn->failure) {
-		struct msg *m = list_entry(list_first(&conn->out), struct msg, node);
-		int n = conn->transport->send(conn, m->data + conn->out_sent,
-					      m->len - conn->out_sent);
+	char buffer[GATHER_BYTES];
 
+	while (!list_is_empty(&conn->out) && !conn->failure) {
+		const struct msg *m = first_msg(conn);
+		int n;
+
+		if (conn->fd >= 0 && m->node.next != &conn->out.head)
+			n = conn->transport->send(conn, buffer, gather(conn, buffer));
+		else
+			n = conn->transport->send(conn, m->data + conn->out_sent,
+						  m->len - conn->out_sent);
 		if (n < 0)
 			conn_fail(conn, n);
 		if (n <= 0)
 			return;
-		conn->out_sent += (size_t)n;
-		if (conn->out_sent == m->len) {
-			conn->out_sent = 0;
-			msg_destroy(conn, m);
-		}
+		drop_sent(conn, (size_t)n);
 	}
 }
 

@@ -57,7 +57,9 @@ struct conn {
 	bool is_read_only;
 	int failure; /* negative: why it is served no more */
 
-	int fd;           /* of a socket, else -1 */
+	int fd;      /* of a socket, else -1 */
+	char *ahead; /* of a socket: what was received ahead of need, from ahead_at to nr_ahead */
+	size_t ahead_at, nr_ahead;
 	struct ring ring; /* of a domain */
 
 	size_t in_len; /* bytes of the request that have come */

@@ -151,6 +151,9 @@ void domain_changed(struct domain *d);
 /* Changes of all domains are numbered from 1. The latest; the latest of one id, 0: none yet. */
 uint64_t domain_latest_change(void);
 uint64_t domain_change_of(domid_t id);
+/* The first id from `id` on that exists, or, with `since`, whose latest change is later; MAX_DOMAINS: none. Does not
+ * look at each id. */
+uint32_t domain_next(uint32_t id, uint64_t since);
 
 must_check struct vcpu *domain_vcpu(struct domain *d, uint32_t id); /* NULL when out of range */
 

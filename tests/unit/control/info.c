@@ -111,6 +111,37 @@ START_TEST(list_tells_only_what_changed_and_what_is_gone)
 }
 END_TEST
 
+START_TEST(domains_far_apart_are_found_and_so_are_their_changes)
+{
+	static const domid_t ids[] = { 63, 64, 1000, MAX_DOMAINS - 1 };
+	struct domain *d[ARRAY_SIZE(ids)];
+	uint64_t since;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
+		d[i] = world_domain(ids[i], NULL);
+	ck_assert_int_eq(list(LODGE_CONTROL_list, 0, 3, 8), 0);
+	ck_assert_uint_eq(op.u.list.nr, ARRAY_SIZE(ids));
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
+		ck_assert_uint_eq(domain_at(i)->domain, ids[i]);
+	domain_changed(d[1]);
+	since = domain_latest_change();
+	domain_changed(d[3]);
+	domain_changed(d[0]);
+	memset(&op, 0, sizeof(op));
+	op.u.list = (struct lodge_control_list){ .buffer = buffer.va, .max = 8, .since = since };
+	ck_assert_int_eq(control(LODGE_CONTROL_list, 0), 0);
+	ck_assert_uint_eq(op.u.list.nr, 2);
+	ck_assert_uint_eq(domain_at(0)->domain, 63);
+	ck_assert_uint_eq(domain_at(1)->domain, MAX_DOMAINS - 1);
+	ck_assert_uint_eq(op.u.list.next, LODGE_LIST_END);
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
+		world_destroy(&d[i]);
+	ck_assert_uint_eq(domain_next(3, 0), MAX_DOMAINS);
+	ck_assert_uint_eq(domain_next(UINT32_MAX, 0), MAX_DOMAINS);
+	ck_assert_uint_eq(domain_next(UINT32_MAX, 1), MAX_DOMAINS);
+}
+END_TEST
+
 START_TEST(every_change_of_state_is_told_by_VIRQ_DOM_EXC)
 {
 	uint64_t change = domain_latest_change();
@@ -341,6 +372,7 @@ END_TEST
 
 UNIT_MAIN("control-info", setup, world_teardown, list_tells_of_all_domains_a_bufferful_at_a_time,
 	  a_domain_is_told_with_its_state_its_memory_and_its_limits,
+	  domains_far_apart_are_found_and_so_are_their_changes,
 	  the_overhead_of_a_domain_is_what_its_existence_takes_from_the_hypervisor,
 	  list_tells_only_what_changed_and_what_is_gone,
 	  every_change_of_state_is_told_by_VIRQ_DOM_EXC,
