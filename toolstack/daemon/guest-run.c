@@ -1,4 +1,6 @@
-/* What can be done to a guest that runs. */
+/* See guest-run.h. */
+#include "daemon/guest-run.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 #define PAGE_KIB       4u
 #define RESERVED_PAGES 256u /* as in guest-start.c: what a balloon may overshoot */
 
-static int check_running(const struct guest *g, struct err *err)
+int guest_check_running(const struct guest *g, struct err *err)
 {
 	if (g->state == GUEST_RUNNING)
 		return 0;
@@ -20,7 +22,7 @@ static int check_running(const struct guest *g, struct err *err)
 
 int guest_pause(struct guest *g, struct err *err)
 {
-	int ret = check_running(g, err);
+	int ret = guest_check_running(g, err);
 
 	if (ret)
 		return ret;
@@ -37,7 +39,7 @@ int guest_pause(struct guest *g, struct err *err)
 
 int guest_resume(struct guest *g, struct err *err)
 {
-	int ret = check_running(g, err);
+	int ret = guest_check_running(g, err);
 
 	if (ret)
 		return ret;
@@ -74,7 +76,7 @@ static int write_node(struct guest *g, const char *name, const char *value, stru
 
 int guest_ask(struct guest *g, const char *mode, struct err *err)
 {
-	int ret = check_running(g, err);
+	int ret = guest_check_running(g, err);
 
 	if (ret)
 		return ret;
@@ -92,7 +94,7 @@ int guest_ask(struct guest *g, const char *mode, struct err *err)
 int guest_sysrq(struct guest *g, char key, struct err *err)
 {
 	const char value[] = { key, '\0' };
-	int ret = check_running(g, err);
+	int ret = guest_check_running(g, err);
 
 	return ret ? ret : write_node(g, "control/sysrq", value, err);
 }
@@ -101,7 +103,7 @@ int guest_set_memory(struct guest *g, uint64_t kib, struct err *err)
 {
 	const struct domain_description *d;
 	char text[24];
-	int ret = check_running(g, err);
+	int ret = guest_check_running(g, err);
 
 	if (ret)
 		return ret;
@@ -126,7 +128,7 @@ int guest_set_vcpus(struct guest *g, uint32_t count, struct err *err)
 {
 	char name[32];
 	struct batch b;
-	int ret = check_running(g, err);
+	int ret = guest_check_running(g, err);
 
 	if (ret)
 		return ret;
@@ -142,4 +144,34 @@ int guest_set_vcpus(struct guest *g, uint32_t count, struct err *err)
 	ret = nodes_run(g->lodged->nodes, &b, false, err);
 	batch_fini(&b);
 	return ret;
+}
+
+int guest_pin(struct guest *g, uint32_t vcpu, const struct cpu_set *cpus, struct err *err)
+{
+	uint8_t mask[LODGE_CPU_MASK_BYTES];
+	int ret = guest_check_running(g, err);
+
+	if (ret)
+		return ret;
+	for (unsigned int i = 0; i < sizeof(mask); i++)
+		mask[i] = (uint8_t)(cpus->word[i / 8] >> (i % 8 * 8));
+	ret = hypervisor_set_affinity(g->lodged->hv, g->domain, vcpu, mask);
+	if (ret == -EINVAL)
+		return err_set(err, ret, "\"%s\" has no such vCPU, or the host none of these CPUs",
+			       g->name);
+	return ret ? err_errno(err, ret, "pinning \"%s\"", g->name) : 0;
+}
+
+int guest_set_scheduling(struct guest *g, uint32_t weight, uint32_t cap, struct err *err)
+{
+	int ret = guest_check_running(g, err);
+
+	if (ret)
+		return ret;
+	ret = hypervisor_set_scheduling(g->lodged->hv, g->domain, weight, cap);
+	if (ret == -EINVAL)
+		return err_set(
+			err, ret,
+			"the weight is 1 to 65535, the cap at most all CPUs that it can use");
+	return ret ? err_errno(err, ret, "setting weight and cap of \"%s\"", g->name) : 0;
 }

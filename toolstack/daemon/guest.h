@@ -130,16 +130,6 @@ void guest_abort(struct guest *g, void (*then)(void *argument), void *argument);
 /* Looks at all domains that have changed. */
 void guests_look(struct lodged *l);
 
-/* --- while it runs (guest-run.c) --- */
-
-must_check int guest_pause(struct guest *g, struct err *err);
-must_check int guest_resume(struct guest *g, struct err *err);
-/* Asks it, by its node control/shutdown; mode "poweroff" or "reboot". */
-must_check int guest_ask(struct guest *g, const char *mode, struct err *err);
-must_check int guest_sysrq(struct guest *g, char key, struct err *err);
-must_check int guest_set_memory(struct guest *g, uint64_t kib, struct err *err);
-must_check int guest_set_vcpus(struct guest *g, uint32_t count, struct err *err);
-
 /* --- xenstore (guest-nodes.c) --- */
 
 struct guest_rings {

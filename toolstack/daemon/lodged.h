@@ -40,10 +40,8 @@ struct lodged {
 	struct events events;
 	struct list clients;
 	struct loop_fd listener;
-	struct loop_task end; /* ends the loop */
-	struct host_stop
-		*stop; /* the host shuts down: nothing is started any more; NULL: it does not */
-	bool is_adopting;
+	struct host_stop *stop; /* the host shuts down, and nothing is started; NULL: it does not */
+	struct autostart *autostart; /* going on; NULL: done */
 };
 
 /* The kinds of devices that guests can have, and how many. */

@@ -14,8 +14,10 @@
 #include <unistd.h>
 
 #include "daemon/adopt.h"
+#include "daemon/autostart.h"
 #include "daemon/device.h"
 #include "daemon/guest.h"
+#include "daemon/host-stop.h"
 #include "daemon/hypervisor.h"
 #include "daemon/record.h"
 #include "daemon/serve.h"
@@ -185,16 +187,40 @@ static int open_all(struct lodged *l, struct err *err)
 
 struct signals {
 	struct loop_fd fd;
+	struct loop_timer again;
 	struct lodged *lodged;
 };
 
-/* Guests go on. */
-static void leave(struct loop_fd *f, uint32_t events)
+static void leave(void *argument)
+{
+	struct lodged *l = argument;
+
+	l->loop.is_done = true;
+}
+
+/* The host shuts down: so do the guests, and then lodged. */
+static void stop_host(struct loop_timer *t)
+{
+	struct signals *s = container_of(t, struct signals, again);
+	struct err err;
+
+	if (host_stop_begin(s->lodged, s->lodged->options.stop_s, leave, s->lodged, &err))
+		loop_timer_start(&s->lodged->loop, t, 200); /* a client has asked for it, too */
+}
+
+/* SIGTERM, SIGINT: guests go on. */
+static void take_signal(struct loop_fd *f, uint32_t events)
 {
 	struct signals *s = container_of(f, struct signals, fd);
+	struct signalfd_siginfo info;
 
 	(void)events;
-	s->lodged->loop.is_done = true;
+	if (read(f->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGPWR)
+		stop_host(&s->again);
+	else
+		leave(s->lodged);
 }
 
 static int open_signals(struct lodged *l, struct signals *s)
@@ -205,9 +231,11 @@ static int open_signals(struct lodged *l, struct signals *s)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGPWR);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	s->lodged = l;
-	s->fd.ready = leave;
+	*s = (struct signals){ .lodged = l };
+	s->fd.ready = take_signal;
+	s->again.fire = stop_host;
 	s->fd.fd = signalfd(-1, &set, SFD_CLOEXEC);
 	return s->fd.fd < 0 ? -errno : loop_add(&l->loop, &s->fd, EPOLLIN);
 }
@@ -218,6 +246,8 @@ static void close_all(struct lodged *l)
 	struct guest *g;
 
 	serve_close(l);
+	autostart_end(l);
+	host_stop_end(l);
 	jobs_destroy(l->jobs);
 	list_for_each_entry_safe(g, &l->guests, node) {
 		devices_forget(g);
@@ -259,6 +289,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	log_line("ready");
+	if (!l.options.no_autostart)
+		autostart_begin(&l);
 	ret = loop_run(&l.loop);
 	close_all(&l);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;

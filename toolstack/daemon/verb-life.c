@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/guest-json.h"
+#include "daemon/guest-run.h"
 #include "daemon/guest.h"
 #include "daemon/hypervisor.h"
 #include "daemon/record.h"

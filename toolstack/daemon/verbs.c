@@ -33,6 +33,21 @@ const struct verb verbs[] = {
 	{ "nic-detach", verb_nic_detach },
 	{ "nic-list", verb_nic_list },
 	{ "nic-link", verb_nic_link },
+	{ "set-memory", verb_set_memory },
+	{ "set-vcpus", verb_set_vcpus },
+	{ "pin", verb_pin },
+	{ "sched", verb_sched },
+	{ "sysrq", verb_sysrq },
+	{ "wait", verb_wait },
+	{ "events", verb_events },
+	{ "plan", verb_plan },
+	{ "apply", verb_apply },
+	{ "host", verb_host },
+	{ "dmesg", verb_dmesg },
+	{ "doctor", verb_doctor },
+	{ "version", verb_version },
+	{ "dump-core", verb_dump_core },
+	{ "host-stop", verb_host_stop },
 };
 
 const size_t nr_verbs = ARRAY_SIZE(verbs);
@@ -78,14 +93,19 @@ static void tell_warnings(struct request *r, const struct report *report)
 
 struct config *request_config(struct request *r, bool keep_text)
 {
-	const char *text = request_need(r, "xml"), *file = request_text(r, "file");
+	const char *text = request_need(r, "xml");
+
+	return text ? request_config_text(r, text, keep_text) : NULL;
+}
+
+struct config *request_config_text(struct request *r, const char *text, bool keep_text)
+{
+	const char *file = request_text(r, "file");
 	struct domain_description *d = NULL;
 	struct config *c = NULL;
 	struct report report;
 	int ret;
 
-	if (!text)
-		return NULL;
 	report_init(&report, file ? file : "XML");
 	ret = domain_parse(text, strlen(text), r->lodged->host, &d, &report);
 	if (!ret)

@@ -9,6 +9,9 @@
  * wrong, and the request is answered. */
 struct config *request_config(struct request *r, bool keep_text);
 
+/* The same for a text that is made from what the request says. */
+struct config *request_config_text(struct request *r, const char *text, bool keep_text);
+
 /* verb-life.c */
 void verb_create(struct lodged *l, struct request *r);
 void verb_start(struct lodged *l, struct request *r);
@@ -37,5 +40,28 @@ void verb_nic_attach(struct lodged *l, struct request *r);
 void verb_nic_detach(struct lodged *l, struct request *r);
 void verb_nic_list(struct lodged *l, struct request *r);
 void verb_nic_link(struct lodged *l, struct request *r);
+
+/* verb-tune.c */
+void verb_set_memory(struct lodged *l, struct request *r);
+void verb_set_vcpus(struct lodged *l, struct request *r);
+void verb_pin(struct lodged *l, struct request *r);
+void verb_sched(struct lodged *l, struct request *r);
+void verb_sysrq(struct lodged *l, struct request *r);
+
+/* verb-wait.c */
+void verb_wait(struct lodged *l, struct request *r);
+void verb_events(struct lodged *l, struct request *r);
+
+/* verb-plan.c */
+void verb_plan(struct lodged *l, struct request *r);
+void verb_apply(struct lodged *l, struct request *r);
+
+/* verb-host.c */
+void verb_host(struct lodged *l, struct request *r);
+void verb_dmesg(struct lodged *l, struct request *r);
+void verb_doctor(struct lodged *l, struct request *r);
+void verb_version(struct lodged *l, struct request *r);
+void verb_dump_core(struct lodged *l, struct request *r);
+void verb_host_stop(struct lodged *l, struct request *r);
 
 #endif
