@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,8 @@ static void become(const struct child *c, int null_fd)
 	int low = FIRST_FD + (int)c->spec.nr_fds;
 
 	setpgid(0, 0);
+	for (int i = 1; i < NSIG; i++) /* before any of them can come */
+		signal(i, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	dup2(null_fd, STDIN_FILENO);
@@ -118,14 +121,18 @@ static void unwatch_pid(struct child *c)
 static int launch(struct child *c)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC), ret;
+	sigset_t all, before;
 	pid_t pid;
 
 	if (null_fd < 0)
 		return -errno;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	if (!pid)
 		become(c, null_fd);
 	ret = pid < 0 ? -errno : 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	close(null_fd);
 	if (ret)
 		return ret;

@@ -122,6 +122,10 @@ void jobs_destroy(struct jobs *jobs)
 	pthread_mutex_unlock(&jobs->lock);
 	for (unsigned int i = 0; i < jobs->nr_threads; i++)
 		pthread_join(jobs->threads[i], NULL);
+	jobs->nr_threads = 0;
+	jobs->max_threads = 0; /* what is submitted from here on is done where it is submitted */
+	while (!list_is_empty(&jobs->done))
+		take_done(&jobs->done_fd, 0);
 	loop_remove(&jobs->done_fd);
 	if (jobs->done_fd.fd >= 0)
 		close(jobs->done_fd.fd);
@@ -142,6 +146,15 @@ static void add_thread(struct jobs *jobs)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+static void work_here(struct jobs *jobs, struct job *j)
+{
+	struct hypervisor *hv = jobs->open(jobs->argument);
+
+	j->work(j, hv);
+	hypervisor_close(hv);
+	finish(jobs, j);
+}
+
 void jobs_submit(struct jobs *jobs, struct job *j)
 {
 	bool has_thread;
@@ -156,8 +169,6 @@ void jobs_submit(struct jobs *jobs, struct job *j)
 		pthread_cond_signal(&jobs->more);
 	}
 	pthread_mutex_unlock(&jobs->lock);
-	if (has_thread)
-		return;
-	j->work(j, NULL);
-	finish(jobs, j);
+	if (!has_thread)
+		work_here(jobs, j);
 }

@@ -23,7 +23,8 @@ typedef struct hypervisor *(*hypervisor_open_fn)(void *argument);
 
 must_check int jobs_create(struct loop *l, unsigned int max_threads, hypervisor_open_fn open,
 			   void *argument, struct jobs **ret_jobs);
-void jobs_destroy(struct jobs *jobs); /* waits for what is being worked on; NULL is fine */
+/* Ends what was submitted first, done() included. NULL is fine. */
+void jobs_destroy(struct jobs *jobs);
 
 void jobs_submit(struct jobs *jobs, struct job *j);
 

@@ -29,6 +29,7 @@ struct lodged {
 	struct nodes *nodes;
 	struct hypervisor *hv; /* the loop's thread's own */
 	struct jobs *jobs;
+	int lock_fd;      /* of state_dir: there is one lodged */
 	char *host;       /* what makes MAC addresses this host's; may be NULL */
 	char boot_id[40]; /* records of another boot are of guests that are gone */
 
@@ -43,6 +44,13 @@ struct lodged {
 	struct host_stop *stop; /* the host shuts down, and nothing is started; NULL: it does not */
 	struct autostart *autostart; /* going on; NULL: done */
 };
+
+/* With options set, and everything else zero. Takes over what an earlier one has left, and starts what is to
+ * start with the host. On failure nothing is left. */
+must_check int lodged_open(struct lodged *l, hypervisor_open_fn open_hv, void *argument,
+			   struct err *err);
+/* Guests and their backends stay. */
+void lodged_close(struct lodged *l);
 
 /* The kinds of devices that guests can have, and how many. */
 extern const struct device_class *const device_classes[];

@@ -198,6 +198,19 @@ static int set_watch(struct nodes *n, const struct nodes_watch *w)
 	return ask(n, XS_WATCH, 0, data, (size_t)length + 1, NULL);
 }
 
+/* What may have happened while there was no connection. */
+static void pretend_event(struct nodes *n, const struct nodes_watch *w)
+{
+	struct xsd_sockmsg header = { .len = (uint32_t)(strlen(w->path) + strlen(w->token) + 2) };
+	char *data = malloc(header.len);
+
+	if (!data)
+		return;
+	memcpy(data, w->path, strlen(w->path) + 1);
+	memcpy(data + strlen(w->path) + 1, w->token, strlen(w->token) + 1);
+	keep_event(n, &header, data);
+}
+
 static int connect_once(struct nodes *n)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -214,6 +227,8 @@ static int connect_once(struct nodes *n)
 	list_for_each_entry(w, &n->watches, node) {
 		if (!ret)
 			ret = set_watch(n, w);
+		if (!ret)
+			pretend_event(n, w);
 	}
 	if (ret)
 		disconnect(n);

@@ -255,11 +255,9 @@ static void wait_stop(struct wait_off *w)
 
 static bool is_over(const struct wait_off *w, const struct guest *g)
 {
-	if (!g || g->domain == w->domain)
-		return !g;
-	return w->is_for_reboot
-		       ? g->state == GUEST_RUNNING || (g->state == GUEST_OFF && !g->is_restarting)
-		       : g->state == GUEST_OFF;
+	bool is_off = !g || (g->state == GUEST_OFF && !g->is_restarting);
+
+	return is_off || (w->is_for_reboot && g->state == GUEST_RUNNING && g->domain != w->domain);
 }
 
 static void wait_changed(struct guest_waiter *waiter, struct guest *g)

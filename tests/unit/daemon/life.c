@@ -1,0 +1,428 @@
+/* Guests from their making to their end, by lodged's own protocol. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "abi/sched.h"
+#include "daemon/guest.h"
+#include "unit.h"
+#include "world.h"
+
+static const cJSON *create(const char *name, const char *more)
+{
+	return world_ok("{'verb':'create','xml':'%s'}", world_xml(name, more));
+}
+
+static void define(const char *name, const char *more)
+{
+	world_ok("{'verb':'define','xml':'%s'}", world_xml(name, more));
+}
+
+static const char *state_of(const char *name)
+{
+	const struct guest *g = guest_by_name(&lodged, name);
+
+	return g ? guest_state_name(g) : "none";
+}
+
+static bool has_records(void)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "ls %s | grep -q .", world_path("state/state"));
+	return !system(command);
+}
+
+/* No page, no node, no domain, no record. */
+static void check_nothing_is_left(void)
+{
+	ck_assert_uint_eq(fake_nr_domains(), 0);
+	ck_assert_uint_eq(fake_free_pages(), FAKE_PAGES);
+	ck_assert_str_eq(node("/local/domain/1/name"), "");
+	ck_assert_str_eq(node("/lodge/1/name"), "");
+	ck_assert(list_is_empty(&lodged.guests));
+	ck_assert(!has_records());
+}
+
+START_TEST(a_created_guest_runs_and_is_in_xenstore)
+{
+	const cJSON *record = create("web", "");
+
+	ck_assert_str_eq(text_of(record, "state"), "running");
+	ck_assert_int_eq(number_of(record, "id"), 1);
+	ck_assert_uint_eq(fake_domain(1)->info.pause_count, 0);
+	ck_assert_str_eq(node("/local/domain/1/name"), "web");
+	ck_assert_str_eq(node("/local/domain/1/memory/target"), "65536");
+	ck_assert_str_eq(node("/local/domain/1/cpu/0/availability"), "online");
+	ck_assert_str_eq(node("/local/domain/1/store/port"), "1");
+	ck_assert_str_eq(node("/local/domain/1/console/port"), "2");
+	ck_assert_str_eq(node("/lodge/1/name"), "web");
+}
+END_TEST
+
+START_TEST(a_destroyed_guest_leaves_nothing)
+{
+	create("web", "");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	check_nothing_is_left();
+}
+END_TEST
+
+START_TEST(the_end_of_a_forgotten_guest_can_be_asked_for)
+{
+	create("web", "");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	ck_assert_str_eq(text_of(world_ok("{'verb':'why','guest':'web'}"), "reason"), "destroyed");
+}
+END_TEST
+
+START_TEST(a_guest_that_is_created_paused_waits)
+{
+	world_ok("{'verb':'create','paused':true,'xml':'%s'}", world_xml("web", ""));
+	ck_assert_uint_eq(fake_domain(1)->info.pause_count, 1);
+	ck_assert_str_eq(state_of("web"), "paused");
+	ck_assert_str_eq(world_code("{'verb':'pause','guest':'web'}"), "state");
+	world_ok("{'verb':'resume','guest':'web'}");
+	ck_assert_uint_eq(fake_domain(1)->info.pause_count, 0);
+	ck_assert_str_eq(world_code("{'verb':'resume','guest':'web'}"), "state");
+}
+END_TEST
+
+START_TEST(a_build_that_fails_anywhere_leaves_nothing)
+{
+	static const uint32_t ops[] = { LODGE_CONTROL_create, LODGE_CONTROL_NR,
+					LODGE_CONTROL_unpause };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		fake_fail(ops[i], -EIO);
+		ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}", world_xml("web", "")),
+				 "failed");
+		check_nothing_is_left();
+	}
+	fake_fail(LODGE_CONTROL_set_scheduling, -EIO);
+	ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}",
+				    world_xml("web", "<cputune><shares>9</shares></cputune>")),
+			 "failed");
+	check_nothing_is_left();
+}
+END_TEST
+
+START_TEST(a_guest_that_does_not_fit_is_refused)
+{
+	ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}",
+				    world_xml("web", "<currentMemory unit=\\\"MiB\\\">64"
+						     "</currentMemory>")),
+			 "ok");
+	fake_fail(LODGE_CONTROL_NR, -ENOMEM);
+	ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}", world_xml("b", "")),
+			 "no-memory");
+	ck_assert_uint_eq(fake_nr_domains(), 1);
+}
+END_TEST
+
+START_TEST(a_record_that_cannot_be_written_fails_the_build)
+{
+	char away[300];
+
+	snprintf(away, sizeof(away), "%s", world_path("away"));
+	ck_assert_int_eq(rename(world_path("state/state"), away), 0);
+	ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}", world_xml("web", "")),
+			 "failed");
+	ck_assert_int_eq(rename(away, world_path("state/state")), 0);
+	check_nothing_is_left();
+}
+END_TEST
+
+START_TEST(a_kernel_that_is_missing_is_named)
+{
+	cJSON *reply;
+
+	unlink(world_path("kernel"));
+	reply = world_call("{'verb':'create','xml':'%s'}", world_xml("web", ""));
+	ck_assert_str_eq(text_of(reply, "code"), "failed");
+	ck_assert_ptr_nonnull(strstr(text_of(reply, "error"), world_path("kernel")));
+	cJSON_Delete(reply);
+	check_nothing_is_left();
+}
+END_TEST
+
+START_TEST(a_name_or_a_uuid_in_use_is_refused)
+{
+	static const char uuid[] = "<uuid>11111111-2222-3333-4444-555555555555</uuid>";
+
+	create("web", uuid);
+	ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}", world_xml("web", "")),
+			 "exists");
+	ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}", world_xml("db", uuid)),
+			 "exists");
+	ck_assert_uint_eq(fake_nr_domains(), 1);
+}
+END_TEST
+
+START_TEST(mistakes_in_the_xml_are_told_with_their_places)
+{
+	cJSON *reply =
+		world_call("{'verb':'create','file':'a.xml','xml':'<domain><nam/></domain>'}");
+	const cJSON *details = cJSON_GetObjectItem(reply, "details");
+
+	ck_assert_str_eq(text_of(reply, "code"), "invalid");
+	ck_assert_int_gt(cJSON_GetArraySize(details), 0);
+	ck_assert_ptr_nonnull(strstr(cJSON_GetArrayItem(details, 0)->valuestring, "a.xml:1:"));
+	cJSON_Delete(reply);
+}
+END_TEST
+
+START_TEST(a_guest_that_is_destroyed_while_it_is_built_leaves_nothing)
+{
+	const struct guest *g;
+	struct err err;
+
+	fake_slow_down(50);
+	define("web", "");
+	g = guest_by_name(&lodged, "web");
+	ck_assert_int_eq(guest_start(guest_by_name(&lodged, "web"),
+				     &(struct start_request){ .config = g->defined }, &err),
+			 0);
+	ck_assert_str_eq(state_of("web"), "building");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	ck_assert_str_eq(state_of("web"), "shut-off");
+	ck_assert_uint_eq(fake_nr_domains(), 0);
+}
+END_TEST
+
+static void end(uint32_t domain, uint32_t reason)
+{
+	fake_shut_down(domain, reason);
+	guests_look(&lodged);
+}
+
+START_TEST(a_guest_that_powers_off_is_forgotten_or_shut_off)
+{
+	create("web", "");
+	define("db", "");
+	world_ok("{'verb':'start','guest':'db'}");
+	end(1, SHUTDOWN_poweroff);
+	end(2, SHUTDOWN_poweroff);
+	world_until(!strcmp(state_of("db"), "shut-off") && !guest_by_name(&lodged, "web"));
+	ck_assert_uint_eq(fake_nr_domains(), 0);
+	ck_assert_str_eq(text_of(world_ok("{'verb':'why','guest':'db'}"), "reason"), "poweroff");
+}
+END_TEST
+
+START_TEST(a_guest_that_reboots_runs_again_as_another_domain)
+{
+	create("web", "");
+	end(1, SHUTDOWN_reboot);
+	world_until(fake_domain(2) && !strcmp(state_of("web"), "running"));
+	ck_assert_ptr_null(fake_domain(1));
+	ck_assert_str_eq(node("/local/domain/1/name"), "");
+	ck_assert_str_eq(node("/local/domain/2/name"), "web");
+}
+END_TEST
+
+START_TEST(a_guest_that_crashes_at_once_is_not_restarted_at_once_for_ever)
+{
+	create("web", "<on_crash>restart</on_crash>");
+	end(1, SHUTDOWN_crash);
+	world_until(fake_domain(2) && !strcmp(state_of("web"), "running"));
+	end(2, SHUTDOWN_crash);
+	world_until(!fake_domain(2) && !strcmp(state_of("web"), "shut-off"));
+	for (int i = 0; i < 30; i++)
+		world_turn();
+	ck_assert_ptr_null(fake_domain(3));
+	world_until(fake_domain(3));
+}
+END_TEST
+
+START_TEST(a_crash_is_described_with_its_vcpus)
+{
+	const cJSON *why;
+
+	create("web", "<on_crash>preserve</on_crash>");
+	strcpy(fake_domain(1)->info.crash_reason, "triple fault");
+	end(1, SHUTDOWN_crash);
+	ck_assert_str_eq(state_of("web"), "crashed");
+	why = world_ok("{'verb':'why','guest':'web'}");
+	ck_assert_str_eq(text_of(why, "reason"), "crash");
+	ck_assert_str_eq(text_of(why, "action"), "preserve");
+	ck_assert_ptr_nonnull(strstr(text_of(why, "text"), "triple fault"));
+	ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(why, "vcpus")), 1);
+	ck_assert_ptr_nonnull(fake_domain(1));
+	ck_assert_str_eq(world_code("{'verb':'start','guest':'web'}"), "state");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	ck_assert_str_eq(text_of(world_ok("{'verb':'why','guest':'web'}"), "reason"), "crash");
+	check_nothing_is_left();
+}
+END_TEST
+
+START_TEST(rename_restart_keeps_the_old_one_beside_the_new)
+{
+	create("web", "<on_crash>rename-restart</on_crash>");
+	end(1, SHUTDOWN_crash);
+	world_until(fake_domain(2) && !strcmp(state_of("web"), "running"));
+	ck_assert_str_eq(state_of("web-1"), "crashed");
+	ck_assert_ptr_nonnull(fake_domain(1));
+	world_ok("{'verb':'destroy','guest':'web-1'}");
+	ck_assert_ptr_null(fake_domain(1));
+	ck_assert_str_eq(state_of("web"), "running");
+}
+END_TEST
+
+START_TEST(coredump_destroy_leaves_a_file_and_no_domain)
+{
+	char command[300];
+
+	create("web", "<on_crash>coredump-destroy</on_crash>");
+	end(1, SHUTDOWN_crash);
+	world_until(!fake_domain(1) && !guest_by_name(&lodged, "web"));
+	snprintf(command, sizeof(command), "ls %s | grep -q '^web-.*core$'",
+		 world_path("state/dump"));
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+START_TEST(shutdown_asks_and_waits)
+{
+	create("web", "");
+	world_ok("{'verb':'shutdown','guest':'web'}");
+	ck_assert_str_eq(node("/local/domain/1/control/shutdown"), "poweroff");
+	ck_assert_str_eq(state_of("web"), "shutting-down");
+	ck_assert_str_eq(world_code("{'verb':'shutdown','guest':'web','wait_s':1}"), "timeout");
+	ck_assert_str_eq(world_code("{'verb':'shutdown','guest':'web','mode':'suspend'}"),
+			 "invalid");
+}
+END_TEST
+
+START_TEST(an_order_to_power_off_beats_on_poweroff_restart)
+{
+	create("web", "<on_poweroff>restart</on_poweroff>");
+	world_ok("{'verb':'shutdown','guest':'web'}");
+	end(1, SHUTDOWN_poweroff);
+	world_until(!guest_by_name(&lodged, "web"));
+	check_nothing_is_left();
+}
+END_TEST
+
+START_TEST(what_is_not_running_cannot_be_changed)
+{
+	static const char *const verbs[] = { "pause", "resume", "shutdown", "destroy", "sched" };
+
+	define("web", "");
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		ck_assert_str_eq(world_code("{'verb':'%s','guest':'web'}", verbs[i]), "state");
+	ck_assert_str_eq(world_code("{'verb':'set-memory','guest':'web','kib':1}"), "state");
+}
+END_TEST
+
+START_TEST(wrong_requests_are_refused)
+{
+	ck_assert_str_eq(world_code("{'verb':'fly'}"), "usage");
+	ck_assert_str_eq(world_code("{}"), "usage");
+	ck_assert_str_eq(world_code("{'verb':'info'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'info','guest':'web'}"), "not-found");
+	ck_assert_str_eq(world_code("{'verb':'create'}"), "invalid");
+	create("web", "");
+	ck_assert_str_eq(world_code("{'verb':'set-memory','guest':'web','kib':-1}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'set-memory','guest':'web'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'set-vcpus','guest':'web','count':2}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'pin','guest':'web','cpus':'x'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'sysrq','guest':'web','key':'ab'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'wait','guest':'web','for':'rain'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'rename','guest':'web','to':'a/b'}"), "state");
+}
+END_TEST
+
+START_TEST(names_that_would_be_misunderstood_are_refused)
+{
+	static const char *const names[] = { "",     "a/b",
+					     "7",    ".hidden",
+					     "a\tb", "11111111-2222-3333-4444-555555555555" };
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		ck_assert_int_eq(guest_check_name(names[i], &err), -EINVAL);
+	ck_assert_int_eq(guest_check_name("web-1.example", &err), 0);
+}
+END_TEST
+
+START_TEST(a_guest_is_found_by_name_uuid_and_domain)
+{
+	char uuid[40];
+
+	snprintf(uuid, sizeof(uuid), "%s", text_of(create("web", ""), "uuid"));
+	ck_assert_int_eq(number_of(world_ok("{'verb':'info','guest':'%s'}", uuid), "id"), 1);
+	ck_assert_int_eq(number_of(world_ok("{'verb':'info','guest':'1'}"), "id"), 1);
+	ck_assert_int_eq(number_of(world_ok("{'verb':'info','guest':1}"), "id"), 1);
+}
+END_TEST
+
+START_TEST(memory_vcpus_weight_and_pins_reach_the_hypervisor)
+{
+	create("web", "<vcpu>2</vcpu>");
+	world_ok("{'verb':'set-memory','guest':'web','kib':32768}");
+	ck_assert_str_eq(node("/local/domain/1/memory/target"), "32768");
+	world_ok("{'verb':'set-vcpus','guest':'web','count':1}");
+	ck_assert_str_eq(node("/local/domain/1/cpu/1/availability"), "offline");
+	world_ok("{'verb':'sched','guest':'web','weight':512,'cap':50}");
+	ck_assert_uint_eq(fake_domain(1)->weight, 512);
+	ck_assert_uint_eq(fake_domain(1)->cap, 50);
+	world_ok("{'verb':'pin','guest':'web','vcpu':null,'cpus':'1'}");
+	ck_assert_uint_eq(fake_domain(1)->affinity[0], 2);
+}
+END_TEST
+
+START_TEST(a_definition_is_kept_renamed_and_undefined)
+{
+	define("web", "");
+	ck_assert_str_eq(world_code("{'verb':'rename','guest':'web','to':'shop'}"), "ok");
+	ck_assert_str_eq(state_of("web"), "none");
+	world_ok("{'verb':'autostart','guest':'shop','on':true}");
+	ck_assert_ptr_nonnull(strstr(text_of(world_ok("{'verb':'dumpxml','guest':'shop'}"), "xml"),
+				     "auto=\"yes\""));
+	world_ok("{'verb':'undefine','guest':'shop'}");
+	check_nothing_is_left();
+}
+END_TEST
+
+START_TEST(a_running_guest_that_is_undefined_becomes_transient)
+{
+	define("web", "");
+	world_ok("{'verb':'start','guest':'web'}");
+	world_ok("{'verb':'undefine','guest':'web'}");
+	ck_assert_str_eq(state_of("web"), "running");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	check_nothing_is_left();
+}
+END_TEST
+
+START_TEST(the_host_s_end_ends_guests_and_starts_no_more)
+{
+	create("web", "<on_poweroff>restart</on_poweroff>");
+	create("db", "");
+	world_ok("{'verb':'host-stop','time_s':1}"); /* nobody heeds; so they are destroyed */
+	check_nothing_is_left();
+	ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}", world_xml("web", "")), "state");
+}
+END_TEST
+
+UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_is_in_xenstore,
+	  a_destroyed_guest_leaves_nothing, the_end_of_a_forgotten_guest_can_be_asked_for,
+	  a_guest_that_is_created_paused_waits, a_build_that_fails_anywhere_leaves_nothing,
+	  a_guest_that_does_not_fit_is_refused, a_record_that_cannot_be_written_fails_the_build,
+	  a_kernel_that_is_missing_is_named, a_name_or_a_uuid_in_use_is_refused,
+	  mistakes_in_the_xml_are_told_with_their_places,
+	  a_guest_that_is_destroyed_while_it_is_built_leaves_nothing,
+	  a_guest_that_powers_off_is_forgotten_or_shut_off,
+	  a_guest_that_reboots_runs_again_as_another_domain,
+	  a_guest_that_crashes_at_once_is_not_restarted_at_once_for_ever,
+	  a_crash_is_described_with_its_vcpus, rename_restart_keeps_the_old_one_beside_the_new,
+	  coredump_destroy_leaves_a_file_and_no_domain, shutdown_asks_and_waits,
+	  an_order_to_power_off_beats_on_poweroff_restart, what_is_not_running_cannot_be_changed,
+	  wrong_requests_are_refused, names_that_would_be_misunderstood_are_refused,
+	  a_guest_is_found_by_name_uuid_and_domain,
+	  memory_vcpus_weight_and_pins_reach_the_hypervisor,
+	  a_definition_is_kept_renamed_and_undefined,
+	  a_running_guest_that_is_undefined_becomes_transient,
+	  the_host_s_end_ends_guests_and_starts_no_more)
