@@ -148,7 +148,8 @@ static void add_rows(struct table *rows, const cJSON *object)
 		if (is_nested(value))
 			continue;
 		text = value_text(value->string, value);
-		add_row(rows, label, text);
+		if (*text)
+			add_row(rows, label, text);
 	}
 }
 

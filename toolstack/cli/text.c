@@ -123,23 +123,31 @@ char *text_clean(const char *text, const char *keep)
 	return copy;
 }
 
+/* Rounded to a tenth, so that what is a page short of 64 MiB is 64 MiB to people. */
 void text_size(uint64_t bytes, char *ret_words)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	uint64_t tenths = bytes;
 	size_t unit = 0;
-	uint64_t scale = 1;
-	unsigned int tenths;
 
-	while (unit + 1 < ARRAY_SIZE(units) && bytes / scale >= 1024) {
-		scale *= 1024;
+	if (bytes >= 1024) {
+		unsigned int shift = log2_floor(bytes) / 10 * 10;
+		uint64_t whole = bytes >> shift, rest = bytes - (whole << shift);
+
+		unit = shift / 10;
+		tenths = whole * 10 + (((rest >> (shift - 10)) * 10 + 512) >> 10);
+	} else {
+		tenths *= 10;
+	}
+	if (tenths >= 10240 && unit + 1 < ARRAY_SIZE(units)) {
+		tenths = 10;
 		unit++;
 	}
-	tenths = scale < 1024 ? 0 : (unsigned int)(bytes % scale / (scale / 1024) * 10 / 1024);
-	if (tenths)
-		snprintf(ret_words, TEXT_WORDS_MAX, "%" PRIu64 ".%u %s", bytes / scale, tenths,
-			 units[unit]);
+	if (tenths % 10)
+		snprintf(ret_words, TEXT_WORDS_MAX, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10,
+			 tenths % 10, units[unit]);
 	else
-		snprintf(ret_words, TEXT_WORDS_MAX, "%" PRIu64 " %s", bytes / scale, units[unit]);
+		snprintf(ret_words, TEXT_WORDS_MAX, "%" PRIu64 " %s", tenths / 10, units[unit]);
 }
 
 void text_duration(uint64_t ns, char *ret_words)

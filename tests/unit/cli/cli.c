@@ -56,8 +56,11 @@ START_TEST(sizes_have_at_most_one_digit_behind_the_point)
 		{ 512ull << 20, "512 MiB" },
 		{ (1ull << 30) + 1, "1 GiB" },
 		{ 3ull << 29, "1.5 GiB" },
-		{ (2ull << 30) - 1, "1.9 GiB" },
-		{ UINT64_MAX, "15.9 EiB" },
+		{ (2ull << 30) - 1, "2 GiB" },
+		{ (1ull << 30) - 1, "1 GiB" },
+		{ (64ull << 20) - 4096, "64 MiB" },
+		{ 1843ull << 20, "1.8 GiB" },
+		{ UINT64_MAX, "16 EiB" },
 	};
 	char words[TEXT_WORDS_MAX];
 
