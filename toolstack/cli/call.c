@@ -142,6 +142,8 @@ enum rpc_code call_each(struct call *c, enum rpc_code (*run)(struct call *c, con
 		enum rpc_code code = run(c, c->args.words[i]);
 
 		first = first ? first : code;
+		if (code == RPC_NO_DAEMON || code == RPC_DENIED)
+			break;
 	}
 	return first;
 }

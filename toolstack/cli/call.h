@@ -37,7 +37,7 @@ must_check enum rpc_code call_number(const struct call *c, enum verb_option opti
 must_check enum rpc_code call_seconds(const struct call *c, enum verb_option option,
 				      uint64_t otherwise, uint64_t *ret_seconds);
 
-/* run for each word; goes on after a failure, and returns the first. */
+/* run for each word; goes on after a failure, unless there is nobody to ask, and returns the first. */
 enum rpc_code call_each(struct call *c, enum rpc_code (*run)(struct call *c, const char *word));
 
 /* A path as lodged has to be told it: from the root on, unless lodged is on another host. To be freed. */

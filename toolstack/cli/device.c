@@ -87,7 +87,8 @@ static enum rpc_code act(struct call *c, cJSON *request, const char *device, con
 
 	if (code)
 		return code;
-	target = json_text(result, "target");
+	target = json_text(result, "target") ? json_text(result, "target")
+					     : json_text(result, "mac");
 	if (say.is_json)
 		say_json(result);
 	else
@@ -162,6 +163,19 @@ enum rpc_code run_nic_detach(struct call *c)
 
 	call_put_text(request, is_mac(device) ? "mac" : "target", device);
 	return act(c, request, device, "detached");
+}
+
+enum rpc_code run_nic_link(struct call *c)
+{
+	const char *device = c->args.words[1], *state = c->args.words[2];
+	cJSON *request;
+
+	if (strcmp(state, "up") != 0 && strcmp(state, "down") != 0)
+		return call_usage(c, "\"%s\" is neither up nor down", state);
+	request = call_request("nic-link", c->args.words[0]);
+	call_put_text(request, is_mac(device) ? "mac" : "target", device);
+	call_put_text(request, "state", state);
+	return act(c, request, device, state);
 }
 
 /* The one member that is a list. */

@@ -166,7 +166,7 @@ static bool progress_is_wanted(void)
 
 void say_progress(const char *text, int percent)
 {
-	cleanup_free char *line = NULL;
+	cleanup_free char *line = NULL, *clean = NULL;
 	size_t width;
 
 	if (text ? !progress_is_wanted() : !progress_width)
@@ -176,8 +176,9 @@ void say_progress(const char *text, int percent)
 		progress_width = 0;
 		return;
 	}
-	line = percent < 0 ? say_format("lodge: %s", text)
-			   : say_format("lodge: %s, %d %%", text, percent);
+	clean = say_memory(text_clean(text, ""));
+	line = percent < 0 ? say_format("lodge: %s", clean)
+			   : say_format("lodge: %s, %d %%", clean, percent);
 	width = text_width(line);
 	fprintf(stderr, "\r%s%*s", line, (int)(progress_width > width ? progress_width - width : 0),
 		"");

@@ -10,6 +10,7 @@
 #include "cli/table.h"
 #include "cli/text.h"
 #include "lib/cleanup.h"
+#include "lib/size.h"
 
 #define EXACT 9007199254740992.0 /* 2^53: whole numbers up to here are */
 
@@ -445,6 +446,22 @@ void show_why(const char *name, const cJSON *why)
 	show_console(cJSON_GetObjectItemCaseSensitive(why, "console"));
 }
 
+/* Memory is told as XML has it, in KiB. */
+static char *change_text(const cJSON *change, const char *key)
+{
+	const char *what = json_text(change, "what"), *value = json_text(change, key);
+	char words[TEXT_WORDS_MAX];
+	struct err err;
+	uint64_t kib;
+
+	if (!what || !value || number_parse(value, &kib, &err) || kib > UINT64_MAX >> 10 ||
+	    (strcmp(what, "memory") != 0 && strcmp(what, "currentMemory") != 0 &&
+	     strcmp(what, "memtune/min_guarantee") != 0))
+		return member_text(change, key);
+	text_size(kib << 10, words);
+	return say_memory(strdup(words));
+}
+
 void show_changes(const cJSON *changes)
 {
 	static const struct column columns[] = {
@@ -462,7 +479,7 @@ void show_changes(const cJSON *changes)
 	cJSON_ArrayForEach(change, changes)
 	{
 		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-			cleanup_free char *text = member_text(change, keys[i]);
+			cleanup_free char *text = change_text(change, keys[i]);
 
 			table_add(&table, text);
 		}

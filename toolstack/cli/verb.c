@@ -122,6 +122,8 @@ const struct verb verbs[] = {
 	  NULL },
 	{ "nic-detach", "GUEST DEVICE", 0, "unplug a network interface", run_nic_detach,
 	  "DEVICE is its MAC address or its name in the service VM.", NULL },
+	{ "nic-link", "GUEST DEVICE up|down", 0, "connect a network interface, or not",
+	  run_nic_link, NULL, NULL },
 	{ "nic-list", "GUEST", O(NO_HEADER), "list a guest's network interfaces", run_nic_list,
 	  NULL, NULL },
 
@@ -149,6 +151,7 @@ static const struct {
 	{ "block-detach", "disk-detach" },
 	{ "block-list", "disk-list" },
 	{ "domblklist", "disk-list" },
+	{ "domif-setlink", "nic-link" },
 	{ "domiflist", "nic-list" },
 	{ "dominfo", "info" },
 	{ "domrename", "rename" },

@@ -106,6 +106,7 @@ enum rpc_code run_list(struct call *c);
 enum rpc_code run_log(struct call *c);
 enum rpc_code run_nic_attach(struct call *c);
 enum rpc_code run_nic_detach(struct call *c);
+enum rpc_code run_nic_link(struct call *c);
 enum rpc_code run_nic_list(struct call *c);
 enum rpc_code run_pause(struct call *c);
 enum rpc_code run_pin(struct call *c);
