@@ -14,7 +14,7 @@
 #include "log.h"
 
 #define LINES_SHOWN 20u   /* of the log, to a viewer that does not say how many */
-#define LINES_MAX   9999u /* and at most; CLIENT_BUFFER limits them, too */
+#define LINES_MAX   1000000u /* and at most; CLIENT_BUFFER limits them, too */
 #define NOTICE_ROOM 64u   /* in the buffer, for our own lines */
 
 static bool client_is_writer(const struct client *client)
