@@ -356,8 +356,10 @@ bool block_submit(struct block_queue *q, struct block_io *io)
 	else
 		put_direct(q, s, io);
 	q->nr_busy++;
-	if (ring_front_push(&q->ring))
+	if (ring_front_push(&q->ring)) {
 		event_send(q->port);
+		q->nr_notified++;
+	}
 	return true;
 }
 

@@ -55,6 +55,7 @@ struct block_queue {
 	uint32_t ring_grant[16];
 	struct block_slot *slot; /* as many as the ring has entries; the index is a request's id */
 	uint32_t nr_busy;
+	uint64_t nr_notified; /* events sent to the backend */
 	bool is_broken; /* the backend has answered what nobody asked, or its index is impossible */
 };
 
