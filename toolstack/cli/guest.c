@@ -204,7 +204,7 @@ static enum rpc_code end_all(struct call *c, const struct ending *e)
 	{
 		char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(guest, "name"));
 
-		if (name && cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(guest, "id")))
+		if (name)
 			words[nr++] = name;
 	}
 	code = end_words(c, words, nr, e);

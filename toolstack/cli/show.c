@@ -208,6 +208,43 @@ static void members_add(struct members *m, const cJSON *item)
 	m->columns[i].is_number |= cJSON_IsNumber(item);
 }
 
+static void members_swap(struct members *m, size_t a, size_t b)
+{
+	const char *key = m->keys[a];
+	char *title = m->titles[a];
+	struct column column = m->columns[a];
+
+	m->keys[a] = m->keys[b];
+	m->titles[a] = m->titles[b];
+	m->columns[a] = m->columns[b];
+	m->keys[b] = key;
+	m->titles[b] = title;
+	m->columns[b] = column;
+}
+
+/* What a row is about comes first, what is wrong with it last. */
+static size_t rank(const char *key)
+{
+	static const char *const first[] = { "target", "mac", "source", "bridge" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(first); i++) {
+		if (!strcmp(key, first[i]))
+			return i;
+	}
+	return ARRAY_SIZE(first) + !strcmp(key, "error");
+}
+
+/* Others stay in the order in which they were found. */
+static void members_sort(struct members *m)
+{
+	for (size_t end = m->nr; end > 1; end--) {
+		for (size_t i = 1; i < end; i++) {
+			if (rank(m->keys[i - 1]) > rank(m->keys[i]))
+				members_swap(m, i - 1, i);
+		}
+	}
+}
+
 static void members_fini(struct members *m)
 {
 	for (size_t i = 0; i < m->nr; i++)
@@ -227,6 +264,7 @@ void show_objects(const cJSON *list, size_t indent, bool has_header)
 			members_add(&m, item);
 		}
 	}
+	members_sort(&m);
 	table_init(&table, m.columns, m.nr);
 	cJSON_ArrayForEach(row, list)
 	{
