@@ -410,7 +410,7 @@ static bool close_next(struct domain *d)
 	spin_lock(&t->lock);
 	t->closing = true;
 	port = t->next_close;
-	done = port > t->max_port;
+	done = port > t->max_port || !t->nr_open; /* none opens any more */
 	if (!done && t->bucket[port / EVTCHNS_PER_BUCKET])
 		while (port % EVTCHNS_PER_BUCKET != EVTCHNS_PER_BUCKET - 1 &&
 		       evtchn_record(d, port)->state == EVTCHN_FREE)

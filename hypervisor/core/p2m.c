@@ -242,18 +242,21 @@ void p2m_batch_finish(struct p2m_batch *b)
 
 /* The end ----------------------------------------------------------------------------------------- */
 
-/* Work between two looks at whether to stop: pages given back, and slots of tables looked at. */
-#define TEARDOWN_PAGES 512u
-#define TEARDOWN_SLOTS 512u
+/* Work between two looks at whether to stop: pages given back, and tables looked through. */
+#define TEARDOWN_PAGES  512u
+#define TEARDOWN_TABLES 32u
 
-/* What is left at p->teardown_gfn goes into the batch, and teardown_gfn to what follows it. The lock is
- * held. A whole leaf is cleared, which cannot fail. Returns the number of its pages. */
+/* The next that is left from p->teardown_gfn on, if the next table shows one, goes into the batch, and
+ * teardown_gfn to what follows it. The lock is held. A whole leaf is cleared, which cannot fail. Returns the number of its pages. */
 static uint64_t tear_down_one(struct domain *d, struct p2m_batch *b)
 {
 	struct p2m_entry e, hole = { .mfn = MFN_NONE, .kind = P2M_HOLE };
 	struct p2m *p = &d->p2m;
-	gfn_t gfn = GFN(p->teardown_gfn);
+	gfn_t gfn = GFN(arch_p2m_next(d, p->teardown_gfn));
 
+	p->teardown_gfn = gfn.n;
+	if (gfn.n > p->highest_gfn)
+		return 0;
 	get_entry(d, gfn, &e);
 	p->teardown_gfn = align_down(gfn.n, 1ull << e.order) + (1ull << e.order);
 	if (e.kind == P2M_HOLE)
@@ -274,7 +277,7 @@ static bool tear_down_some(struct domain *d)
 
 	p2m_batch_init(&b, d);
 	spin_lock(&p->lock);
-	for (unsigned i = 0; i < TEARDOWN_SLOTS && nr_pages < TEARDOWN_PAGES && b.nr < P2M_BATCH &&
+	for (unsigned i = 0; i < TEARDOWN_TABLES && nr_pages < TEARDOWN_PAGES && b.nr < P2M_BATCH &&
 			     p->teardown_gfn <= p->highest_gfn;
 	     i++)
 		nr_pages += tear_down_one(d, &b);

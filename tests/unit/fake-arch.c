@@ -478,6 +478,13 @@ void arch_p2m_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
 				     .access = l->access };
 }
 
+uint64_t arch_p2m_next(struct domain *d, uint64_t gfn)
+{
+	uint64_t slot = 1ull << hole_order(&d->arch, gfn);
+
+	return leaf_at(&d->arch, gfn) ? gfn : align_down(gfn, slot) + slot;
+}
+
 void arch_p2m_flush(struct domain *d)
 {
 	d->arch.nr_flushes++;

@@ -216,6 +216,27 @@ void npt_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
 		ret_e->access |= P2M_DMA;
 }
 
+uint64_t npt_next(const struct domain *d, uint64_t gfn)
+{
+	const uint64_t *table = mfn_to_ptr(d->arch.p2m_root);
+	unsigned shift = (NPT_LEVELS - 1) * NPT_BITS, level = NPT_LEVELS;
+
+	for (;;) {
+		uint64_t index = gfn >> shift & (NPT_ENTRIES - 1), entry = table[index];
+
+		if (!(entry & NPT_PRESENT)) {
+			while (index < NPT_ENTRIES && !(table[index] & NPT_PRESENT))
+				index++;
+			return align_down(gfn, 1ull << (shift + NPT_BITS)) + (index << shift);
+		}
+		if (level == 1 || entry & NPT_LARGE)
+			return gfn;
+		table = table_of(entry);
+		shift -= NPT_BITS;
+		level--;
+	}
+}
+
 void *npt_pointer(const struct domain *d, gfn_t gfn, bool *ret_is_writable)
 {
 	const struct page *page;

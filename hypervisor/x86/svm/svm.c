@@ -621,7 +621,8 @@ static const char *svm_invalid_reason(const struct vcpu *v)
 		.set_tsc_offset = svm_set_tsc_offset, .allow_debug_regs = svm_allow_debug_regs, \
 		.dump = svm_dump, .invalid_reason = svm_invalid_reason,                         \
 		.flush_tlb = svm_flush_tlb, .p2m_init = npt_init, .p2m_fini = npt_fini,         \
-		.p2m_set = npt_set, .p2m_get = npt_get, .p2m_pointer = npt_pointer,             \
+		.p2m_set = npt_set, .p2m_get = npt_get, .p2m_next = npt_next,                   \
+		.p2m_pointer = npt_pointer,                                                     \
 	}
 
 /* A CPU with speculation controls pays for them at each entry; one without has no trace of them. */

@@ -71,6 +71,11 @@ void arch_p2m_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
 	vm_ops->p2m_get(d, gfn, ret_e);
 }
 
+uint64_t arch_p2m_next(struct domain *d, uint64_t gfn)
+{
+	return vm_ops->p2m_next(d, gfn);
+}
+
 /* Waits until c, whose current vCPU was v, has left the guest, or the copy, that it was in. */
 static void wait_outside(struct cpu *c, const struct vcpu *v)
 {
