@@ -12,6 +12,7 @@
 #include <libgen.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -74,20 +75,20 @@ static bool watch_has_come(const struct watch *w)
 	return length > 0 && memmem(text, (size_t)length, w->text, strlen(w->text));
 }
 
+/* Not by fork(), which copies this process first. */
 static pid_t start(char **command)
 {
-	pid_t child = fork();
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	pid_t child;
 
-	if (child < 0)
-		fail("fork");
-	if (!child) {
-		sigset_t none;
-
-		(void)sigemptyset(&none);
-		(void)sigprocmask(SIG_SETMASK, &none, NULL);
-		(void)execvp(command[0], command);
+	(void)sigemptyset(&none);
+	(void)posix_spawnattr_init(&attributes);
+	(void)posix_spawnattr_setsigmask(&attributes, &none);
+	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	errno = posix_spawnp(&child, command[0], NULL, &attributes, command, environ);
+	if (errno)
 		fail(command[0]);
-	}
 	return child;
 }
 
