@@ -7,6 +7,7 @@
 
 #include "cli/show.h"
 #include "cli/table.h"
+#include "cli/text.h"
 #include "lib/cleanup.h"
 
 #define DMESG_PERIOD_US 500000u
@@ -144,6 +145,16 @@ enum rpc_code run_doctor(struct call *c)
 	return code;
 }
 
+/* Guests have a part in what the hypervisor says. */
+static void print_messages(const char *text)
+{
+	cleanup_free char *clean = NULL;
+
+	if (isatty(STDOUT_FILENO))
+		clean = say_memory(text_clean(text, "\n\t"));
+	fputs(clean ? clean : text, stdout);
+}
+
 /* One request; *position is where the next goes on. */
 static enum rpc_code dmesg_once(struct call *c, double *position)
 {
@@ -161,7 +172,7 @@ static enum rpc_code dmesg_once(struct call *c, double *position)
 	if (say.is_json && (*position == 0 || (text && *text)))
 		say_json(result);
 	else if (!say.is_json && text)
-		fputs(text, stdout);
+		print_messages(text);
 	*position = json_number(result, "position");
 	cJSON_Delete(result);
 	return RPC_OK;

@@ -195,9 +195,11 @@ static void members_add(struct members *m, const cJSON *item)
 {
 	size_t i = 0;
 
+	if (!item->string || is_nested(item)) /* an element of a list, or a list */
+		return;
 	while (i < m->nr && strcmp(m->keys[i], item->string) != 0)
 		i++;
-	if (i == TABLE_MAX_COLUMNS || is_nested(item))
+	if (i == TABLE_MAX_COLUMNS)
 		return;
 	if (i == m->nr) {
 		m->keys[i] = item->string;
