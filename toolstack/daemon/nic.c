@@ -21,14 +21,18 @@
 #define STATE_WAITING   2u
 #define ADDRESSES_BYTES 384
 #define RATE_SLICE_US   50000u
+#define NETBACK_LOOK_MS 20u
+#define NETBACK_LOOKS   250u
 
 struct nic {
 	char name[LINK_NAME_BYTES]; /* of the device in the service VM; empty: not known yet */
 	int fds[CHILD_MAX_FDS];
 	unsigned int nr_queues; /* as many descriptors are open */
 	bool is_connected;
-	bool is_unfiltered;            /* netback, and there is no nft */
-	struct nodes_watch news_watch; /* addresses that the backend has seen */
+	bool is_unfiltered;              /* netback, and there is no nft */
+	struct nodes_watch news_watch;   /* addresses that the backend has seen */
+	struct loop_timer netback_timer; /* until netback has made its device */
+	unsigned int nr_looks;
 	struct device *device;
 	char addresses[ADDRESSES_BYTES];
 	char program[256], domain[16], id[16], queues[16];
@@ -267,6 +271,7 @@ static void write_kernel_nodes(const struct device *d, struct batch *b)
 		batch_write(b, "rate", "%" PRIu64 ",%u",
 			    config->outbound.average * 1024 * RATE_SLICE_US / 1000000,
 			    RATE_SLICE_US);
+	batch_write(b, "script", "/bin/true"); /* netback wants one; there is nothing to do */
 	batch_write(b, "hotplug-status", "waiting");
 }
 
@@ -348,13 +353,18 @@ static int nic_plug(struct device *d, struct batch *b, struct child_spec *spec, 
 
 /* --- the kernel's backend has made its device --- */
 
+static void name_by_netback(const struct device *d, char name[LINK_NAME_BYTES])
+{
+	snprintf(name, LINK_NAME_BYTES, "vif%" PRIu32 ".%u", d->guest->domain, d->id);
+}
+
 static int connect_netback(struct device *d, struct err *err)
 {
 	struct nic *nic = d->private;
 	char made[LINK_NAME_BYTES];
 	int code = 0;
 
-	snprintf(made, sizeof(made), "vif%" PRIu32 ".%u", d->guest->domain, d->id);
+	name_by_netback(d, made);
 	if (strcmp(made, nic->name) != 0 && !link_exists(nic->name))
 		code = link_rename(made, nic->name, err);
 	if (!code && !config_of(d)->any_mac) {
@@ -371,15 +381,13 @@ static int connect_netback(struct device *d, struct err *err)
 	return code;
 }
 
-static void nic_backend_changed(struct device *d, unsigned int state)
+static void finish_netback(struct device *d)
 {
 	struct nic *nic = d->private;
 	struct batch b;
 	struct err err;
 	int code;
 
-	if (!is_netback(d) || state != STATE_WAITING || nic->is_connected)
-		return;
 	batch_init(&b);
 	batch_at(&b, "%s", d->backend_path);
 	code = connect_netback(d, &err);
@@ -390,6 +398,32 @@ static void nic_backend_changed(struct device *d, unsigned int state)
 	if (nodes_run(d->guest->lodged->nodes, &b, false, &err))
 		log_line("%s: interface %s: %s", d->guest->name, d->label, err.text);
 	batch_fini(&b);
+}
+
+/* netback says that it waits before it makes its device: look again until that is there. */
+static void look_for_netback(struct loop_timer *t)
+{
+	struct nic *nic = container_of(t, struct nic, netback_timer);
+	struct device *d = nic->device;
+	char made[LINK_NAME_BYTES];
+
+	name_by_netback(d, made);
+	if (link_exists(made) || link_exists(nic->name) || nic->nr_looks++ == NETBACK_LOOKS)
+		finish_netback(d);
+	else
+		loop_timer_start(&d->guest->lodged->loop, t, NETBACK_LOOK_MS);
+}
+
+static void nic_backend_changed(struct device *d, unsigned int state)
+{
+	struct nic *nic = d->private;
+
+	if (!is_netback(d) || state != STATE_WAITING || nic->is_connected)
+		return;
+	nic->device = d;
+	nic->nr_looks = 0;
+	nic->netback_timer.fire = look_for_netback;
+	look_for_netback(&nic->netback_timer);
 }
 
 /* --- lodged is new, the guest is not --- */
@@ -483,6 +517,7 @@ static void nic_release(struct device *d)
 	struct nic *nic = d->private;
 
 	nodes_unwatch(d->guest->lodged->nodes, &nic->news_watch);
+	loop_timer_stop(&nic->netback_timer);
 	if (nic->is_connected && !d->is_forgotten) {
 		nic_switch_disconnect(config_of(d), nic->name);
 		if (is_netback(d))
