@@ -81,34 +81,37 @@ static char *title_of(const char *key)
 	return title;
 }
 
+static char *value_text(const char *key, const cJSON *value);
+
+/* "one, two" */
+static char *list_text(const char *key, const cJSON *list)
+{
+	char *text = list->child ? value_text(key, list->child) : say_memory(strdup(""));
+	const cJSON *item = list->child ? list->child->next : NULL;
+
+	for (; item; item = item->next) {
+		cleanup_free char *before = text;
+		cleanup_free char *part = value_text(key, item);
+
+		text = say_format("%s, %s", before, part);
+	}
+	return text;
+}
+
 /* A value in one line, to be freed. */
 static char *value_text(const char *key, const cJSON *value)
 {
-	char words[TEXT_WORDS_MAX], *text = NULL;
-	const cJSON *item;
-	size_t length;
-	FILE *to;
+	char words[TEXT_WORDS_MAX] = "";
 
 	if (cJSON_IsString(value))
 		return say_memory(strdup(value->valuestring));
+	if (cJSON_IsArray(value))
+		return list_text(key, value);
 	if (cJSON_IsBool(value))
 		return say_memory(strdup(cJSON_IsTrue(value) ? "yes" : "no"));
-	if (cJSON_IsNumber(value)) {
+	if (cJSON_IsNumber(value))
 		number_words(key, value->valuedouble, words);
-		return say_memory(strdup(words));
-	}
-	if (!cJSON_IsArray(value))
-		return say_memory(strdup(""));
-	to = say_memory(open_memstream(&text, &length));
-	cJSON_ArrayForEach(item, value)
-	{
-		cleanup_free char *part = value_text(key, item);
-
-		fprintf(to, "%s%s", item == value->child ? "" : ", ", part);
-	}
-	if (fclose(to))
-		text = NULL;
-	return say_memory(text);
+	return say_memory(strdup(words));
 }
 
 /* The text of a member. */

@@ -33,7 +33,10 @@ void table_add(struct table *t, const char *text)
 
 static void spaces(FILE *to, size_t nr)
 {
-	fprintf(to, "%*s", (int)nr, "");
+	static const char blank[] = "                                ";
+
+	for (; nr; nr -= MIN(nr, sizeof(blank) - 1))
+		fwrite(blank, 1, MIN(nr, sizeof(blank) - 1), to);
 }
 
 /* The last column may have to end early: with "…" as its last character. */
