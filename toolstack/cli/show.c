@@ -24,9 +24,10 @@ static const struct unit {
 	void (*words)(uint64_t value, char *ret_words);
 	uint64_t scale;
 } units[] = {
-	{ "_kib", text_size, 1024 }, { "_bytes", text_size, 1 },
-	{ "_ns", text_duration, 1 }, { "_ms", text_duration, 1000000 },
-	{ "_khz", frequency, 1 },    { "_s", text_duration, 1000000000 },
+	{ "_kib", text_size, 1024 },         { "_bytes", text_size, 1 },
+	{ "bytes", text_size, 1 },           { "_ns", text_duration, 1 },
+	{ "_ms", text_duration, 1000000 },   { "_khz", frequency, 1 },
+	{ "_s", text_duration, 1000000000 },
 };
 
 static const struct unit *unit_of(const char *key)
@@ -36,19 +37,19 @@ static const struct unit *unit_of(const char *key)
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 		size_t end = strlen(units[i].suffix);
 
-		if (length > end && !strcmp(key + length - end, units[i].suffix))
+		if (length >= end && !strcmp(key + length - end, units[i].suffix))
 			return &units[i];
 	}
 	return NULL;
 }
 
-/* "cpu_time_ns" is "cpu time". */
+/* "cpu_time_ns" is "cpu time", "bytes" alone is "size". */
 static char *label_of(const char *key)
 {
 	const struct unit *unit = unit_of(key);
-	char *label = say_memory(strdup(key));
+	char *label = say_memory(strdup(strcmp(key, "bytes") ? key : "size"));
 
-	if (unit)
+	if (unit && strlen(unit->suffix) < strlen(key))
 		label[strlen(key) - strlen(unit->suffix)] = '\0';
 	for (char *p = label; *p; p++)
 		*p = *p == '_' ? ' ' : *p;
