@@ -37,6 +37,15 @@ enum disk_cache {
 	DISK_CACHE_UNSAFE,
 };
 enum disk_discard { DISK_DISCARD_DEFAULT, DISK_DISCARD_UNMAP, DISK_DISCARD_IGNORE };
+/* The last four are libvirt's; they mean DISK_LODGE. */
+enum disk_backend {
+	DISK_LODGE,
+	DISK_BLKBACK,
+	DISK_QEMU,
+	DISK_FILE_DRIVER,
+	DISK_TAP,
+	DISK_TAP2,
+};
 enum disk_protocol { DISK_NBD };
 enum host_transport { HOST_TCP, HOST_UNIX };
 
@@ -56,6 +65,7 @@ struct disk_rate {
 
 struct disk {
 	enum disk_type type;
+	enum disk_backend backend;
 	enum disk_device device;
 	enum disk_format format;
 	enum disk_cache cache;

@@ -412,12 +412,17 @@ static const struct choice disk_buses[] = {
 	REFUSED("sd", "guests have the bus \"xen\" only"),
 	REFUSED("fdc", "guests have the bus \"xen\" only"),
 };
+static const struct choice disk_backends[] = {
+	[DISK_LODGE] = { .name = "lodge" }, [DISK_BLKBACK] = { .name = "phy" },
+	[DISK_QEMU] = { .name = "qemu" },   [DISK_FILE_DRIVER] = { .name = "file" },
+	[DISK_TAP] = { .name = "tap" },     [DISK_TAP2] = { .name = "tap2" },
+};
 static const struct attribute_rule driver_attributes[] = {
+	ATTRIBUTE("name", struct disk, backend, value_choice, CHOICES(disk_backends)),
 	ATTRIBUTE("type", struct disk, format, value_choice, CHOICES(disk_formats)),
 	ATTRIBUTE("cache", struct disk, cache, value_choice, CHOICES(disk_caches)),
 	ATTRIBUTE("discard", struct disk, discard, value_choice, CHOICES(disk_discards)),
 	ATTRIBUTE("queues", struct disk, nr_queues, value_u32, .min = 1, .max = 64),
-	IGNORED("name", "Lodge has one block backend"),
 	IGNORED("io", "the backend chooses"),
 	IGNORED("iothread", "the backend chooses"),
 	IGNORED("detect_zeroes", "the backend does not look for zeroes"),

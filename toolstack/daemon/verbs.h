@@ -35,6 +35,13 @@ void verb_why(struct lodged *l, struct request *r);
 void verb_log(struct lodged *l, struct request *r);
 void verb_console(struct lodged *l, struct request *r);
 
+/* verb-disk.c */
+void verb_disk_attach(struct lodged *l, struct request *r);
+void verb_disk_detach(struct lodged *l, struct request *r);
+void verb_disk_list(struct lodged *l, struct request *r);
+void verb_disk_resize(struct lodged *l, struct request *r);
+void verb_disk_clone(struct lodged *l, struct request *r);
+
 /* verb-nic.c */
 void verb_nic_attach(struct lodged *l, struct request *r);
 void verb_nic_detach(struct lodged *l, struct request *r);

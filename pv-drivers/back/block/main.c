@@ -94,9 +94,9 @@ static int parse_number(const char *text, uint64_t max, uint64_t *ret_number, st
 	return code;
 }
 
-static int parse_sector_size(const char *text, uint64_t *ret_size, struct err *err)
+static int parse_sector_size(const char *text, uint64_t max, uint64_t *ret_size, struct err *err)
 {
-	int code = parse_number(text, 4096, ret_size, err);
+	int code = parse_number(text, max, ret_size, err);
 
 	if (!code && (*ret_size < SECTOR || !is_power_of_2(*ret_size)))
 		return err_set(err, -EINVAL, "%s is no size of a sector", text);
@@ -117,9 +117,9 @@ static int take_number(int option, struct options *o, struct err *err)
 	case OPTION_QUEUES:
 		return parse_number(optarg, BLOCK_QUEUES_MAX, &o->nr_queues, err);
 	case OPTION_LOGICAL:
-		return parse_sector_size(optarg, &o->logical, err);
+		return parse_sector_size(optarg, 4096, &o->logical, err);
 	case OPTION_PHYSICAL:
-		return parse_sector_size(optarg, &o->physical, err);
+		return parse_sector_size(optarg, 1U << 20, &o->physical, err);
 	default:
 		return err_set(err, -EINVAL, "no such option");
 	}

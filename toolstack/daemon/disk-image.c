@@ -1,0 +1,143 @@
+/* See disk-image.h. */
+#include "daemon/disk-image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#include "daemon/disk-source.h"
+#include "daemon/nic-switch.h"
+#include "lib/cleanup.h"
+
+#define CHUNK_BYTES (1U << 20)
+
+const char *const clone_ways[] = { NULL, "reflink", "overlay", "copy" };
+
+static int reflink(int from, int to, const char *name, struct err *err)
+{
+	if (!ioctl(to, FICLONE, from))
+		return 0;
+	return err_errno(err, -errno, "%s shares no blocks with other files", name);
+}
+
+/* Holes stay holes: what is no data is skipped. */
+static int copy_part(int from, int to, off_t start, off_t end, char *buffer)
+{
+	while (start < end) {
+		ssize_t nr = pread(from, buffer, MIN((size_t)(end - start), CHUNK_BYTES), start);
+
+		if (nr <= 0)
+			return nr ? -errno : -EIO;
+		if (pwrite(to, buffer, (size_t)nr, start) != nr)
+			return errno ? -errno : -EIO;
+		start += nr;
+	}
+	return 0;
+}
+
+static int copy_all(int from, int to, const char *name, struct err *err)
+{
+	char *buffer cleanup_free = malloc(CHUNK_BYTES);
+	off_t size = lseek(from, 0, SEEK_END), start = 0;
+	int code = buffer ? 0 : -ENOMEM;
+
+	if (!code && (size < 0 || ftruncate(to, size)))
+		code = -errno;
+	while (!code && start < size) {
+		off_t data = lseek(from, start, SEEK_DATA), hole;
+
+		if (data < 0 && errno == ENXIO) /* only a hole is left */
+			break;
+		hole = data < 0 ? size : lseek(from, data, SEEK_HOLE);
+		data = MAX(data, start);
+		code = copy_part(from, to, data, hole < 0 ? size : hole, buffer);
+		start = hole < 0 ? size : hole;
+	}
+	if (!code && fsync(to))
+		code = -errno;
+	return code ? err_errno(err, code, "copying %s", name) : 0;
+}
+
+static int clone_file(int from, const char *to, enum clone_way way, enum clone_way *ret_way,
+		      struct err *err)
+{
+	int fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), code = -EOPNOTSUPP;
+
+	if (fd < 0)
+		return err_errno(err, -errno, "%s", to);
+	*ret_way = CLONE_REFLINK;
+	if (way != CLONE_COPY)
+		code = reflink(from, fd, to, err);
+	if (code && way != CLONE_REFLINK) {
+		*ret_way = CLONE_COPY;
+		code = copy_all(from, fd, to, err);
+	}
+	close(fd);
+	if (code)
+		unlink(to);
+	return code;
+}
+
+static int make_overlay(const struct disk *base, const char *to, struct err *err)
+{
+	const char *const arguments[] = { DISK_QEMU_IMG,
+					  "create",
+					  "-q",
+					  "-f",
+					  "qcow2",
+					  "-b",
+					  base->path,
+					  "-F",
+					  base->format == DISK_QCOW2 ? "qcow2" : "raw",
+					  to,
+					  NULL };
+
+	if (!access(to, F_OK))
+		return err_set(err, -EEXIST, "%s is there already", to);
+	if (access(DISK_QEMU_IMG, X_OK))
+		return err_set(err, -ENOENT, DISK_QEMU_IMG " is not here: install qemu-utils");
+	return run_program(arguments, NULL, err);
+}
+
+/* Not while somebody writes to it. */
+static int open_base(struct disk *base, int *ret_fd, struct err *err)
+{
+	int code = disk_source_open(base, ret_fd, err);
+
+	if (code != -EINVAL || base->format == DISK_QCOW2)
+		return code;
+	base->format = DISK_QCOW2;
+	return disk_source_open(base, ret_fd, err);
+}
+
+int image_clone(const char *from, const char *to, enum clone_way way, enum clone_way *ret_way,
+		struct err *err)
+{
+	char *path cleanup_free = strdup(from);
+	struct disk base = { .readonly = true, .path = path, .cache = DISK_CACHE_WRITEBACK };
+	struct stat s;
+	int fd, code;
+
+	if (!path)
+		return err_set(err, -ENOMEM, "no memory");
+	if (stat(path, &s))
+		return err_errno(err, -errno, "%s", path);
+	base.type = S_ISBLK(s.st_mode) ? DISK_BLOCK : DISK_FILE;
+	code = open_base(&base, &fd, err);
+	if (code)
+		return code;
+	*ret_way = way;
+	if (way == CLONE_OVERLAY)
+		code = make_overlay(&base, to, err);
+	else
+		code = clone_file(fd, to, way, ret_way, err);
+	close(fd);
+	return code;
+}

@@ -1,0 +1,212 @@
+/* See disk-source.h. */
+#include "daemon/disk-source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/loop.h>
+
+#define LOCK_BYTE   ((off_t)1 << 61)
+#define QCOW2_MAGIC "QFI\xfb"
+#define LOOP_TRIES  8
+
+bool disk_is_read_only(const struct disk *disk)
+{
+	return disk->readonly || disk->device == DISK_CDROM;
+}
+
+bool disk_needs_server(const struct disk *disk)
+{
+	return disk->type == DISK_NETWORK || disk->format != DISK_RAW;
+}
+
+int disk_check_server(struct err *err)
+{
+	if (!access(DISK_QEMU_NBD, X_OK))
+		return 0;
+	return err_set(err, -ENOENT,
+		       "this takes " DISK_QEMU_NBD
+		       ", which is not here: install qemu-utils, or convert the "
+		       "disk by qemu-img convert -O raw");
+}
+
+static int check_kind(const struct disk *disk, int fd, struct err *err)
+{
+	struct stat s;
+
+	if (fstat(fd, &s))
+		return err_errno(err, -errno, "%s", disk->path);
+	if (disk->type == DISK_BLOCK && !S_ISBLK(s.st_mode))
+		return err_set(err, -EINVAL, "%s is not a block device; use type=\"file\"",
+			       disk->path);
+	if (disk->type == DISK_FILE && !S_ISREG(s.st_mode))
+		return err_set(err, -EINVAL, "%s is not a file%s", disk->path,
+			       S_ISBLK(s.st_mode) ? "; use type=\"block\"" : "");
+	return 0;
+}
+
+static int check_format(const struct disk *disk, struct err *err)
+{
+	int fd = open(disk->path, O_RDONLY | O_CLOEXEC);
+	char magic[4] = "";
+	bool is_qcow2;
+
+	if (fd < 0)
+		return err_errno(err, -errno, "%s", disk->path);
+	is_qcow2 = pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+		   !memcmp(magic, QCOW2_MAGIC, sizeof(magic));
+	close(fd);
+	if (is_qcow2 == (disk->format == DISK_QCOW2))
+		return 0;
+	return err_set(err, -EINVAL,
+		       is_qcow2 ? "%s is a qcow2 image; write <driver type=\"qcow2\"/>"
+				: "%s is not a qcow2 image",
+		       disk->path);
+}
+
+static int lock_image(const struct disk *disk, int fd, struct err *err)
+{
+	bool is_shared = disk_is_read_only(disk) || disk->shareable;
+	struct flock lock = { .l_type = is_shared ? F_RDLCK : F_WRLCK,
+			      .l_whence = SEEK_SET,
+			      .l_start = LOCK_BYTE,
+			      .l_len = 1 };
+
+	if (!fcntl(fd, F_OFD_SETLK, &lock))
+		return 0;
+	if (errno != EAGAIN && errno != EACCES)
+		return err_errno(err, -errno, "locking %s", disk->path);
+	return err_set(err, -EBUSY, "%s is in use by another disk that is not <shareable/>",
+		       disk->path);
+}
+
+/* Of open(), for the cache mode. */
+static int flags_of(const struct disk *disk)
+{
+	int flags = O_CLOEXEC | (disk_is_read_only(disk) ? O_RDONLY : O_RDWR);
+
+	if (disk_needs_server(disk)) /* the server opens it itself */
+		return flags;
+	switch (disk->cache) {
+	case DISK_CACHE_DIRECTSYNC:
+		return flags | O_DIRECT | O_DSYNC;
+	case DISK_CACHE_WRITETHROUGH:
+		return flags | O_DSYNC;
+	case DISK_CACHE_WRITEBACK:
+	case DISK_CACHE_UNSAFE:
+		return flags;
+	default:
+		return flags | O_DIRECT;
+	}
+}
+
+/* Not every file system has O_DIRECT; tmpfs has no need of it. */
+static int open_image(const struct disk *disk)
+{
+	int flags = flags_of(disk), fd = open(disk->path, flags);
+
+	if (fd < 0 && errno == EINVAL && flags & O_DIRECT)
+		fd = open(disk->path, flags & ~O_DIRECT);
+	return fd < 0 ? -errno : fd;
+}
+
+int disk_source_open(const struct disk *disk, int *ret_fd, struct err *err)
+{
+	int fd = open_image(disk), code;
+
+	if (fd < 0)
+		return err_errno(err, fd, "%s", disk->path);
+	code = check_kind(disk, fd, err);
+	if (!code)
+		code = check_format(disk, err);
+	/* Shared locks want a description that may be read, exclusive ones one that may be written. */
+	if (!code)
+		code = lock_image(disk, fd, err);
+	if (code)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return code;
+}
+
+int disk_source_empty(int *ret_fd, struct err *err)
+{
+	int fd = memfd_create("empty drive", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, -errno, "an empty drive");
+	*ret_fd = fd;
+	return 0;
+}
+
+static char *network_name(const struct disk *disk)
+{
+	const struct disk_host *host = disk->hosts;
+	char *text;
+	int length;
+
+	if (host->transport == HOST_UNIX)
+		length = asprintf(&text, "nbd+unix:///%s?socket=%s",
+				  disk->export_name ? disk->export_name : "", host->socket);
+	else if (host->port)
+		length = asprintf(&text, "nbd://%s:%u/%s", host->name, host->port,
+				  disk->export_name ? disk->export_name : "");
+	else
+		length = asprintf(&text, "nbd://%s/%s", host->name,
+				  disk->export_name ? disk->export_name : "");
+	return length < 0 ? NULL : text;
+}
+
+char *disk_source_name(const struct disk *disk)
+{
+	return disk->type == DISK_NETWORK ? network_name(disk) : strdup(disk->path);
+}
+
+/* Another one may take a free number first. */
+static int try_loop(int control, const struct loop_config *config)
+{
+	int number = ioctl(control, LOOP_CTL_GET_FREE), fd;
+	char path[32];
+
+	if (number < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/dev/loop%d", number);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, LOOP_CONFIGURE, config)) {
+		int code = -errno;
+
+		close(fd);
+		return code;
+	}
+	return fd;
+}
+
+int disk_make_loop(int fd, bool is_read_only, int *ret_loop_fd, struct err *err)
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), loop = -EBUSY;
+	struct loop_config config = {
+		.fd = (uint32_t)fd,
+		.info.lo_flags = LO_FLAGS_AUTOCLEAR |
+				 (fcntl(fd, F_GETFL) & O_DIRECT ? LO_FLAGS_DIRECT_IO : 0U) |
+				 (is_read_only ? LO_FLAGS_READ_ONLY : 0U)
+	};
+
+	if (control < 0)
+		return err_errno(err, -errno, "/dev/loop-control");
+	for (int i = 0; i < LOOP_TRIES && loop == -EBUSY; i++)
+		loop = try_loop(control, &config);
+	close(control);
+	if (loop < 0)
+		return err_errno(err, loop, "a loop device");
+	*ret_loop_fd = loop;
+	return 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * Where a disk's bytes are, before any backend uses them: images that are missing, of another format than said,
+ * or in use by another guest are refused here.
+ *
+ * An image in use is locked by a byte far behind its end (an open file description lock, which goes with the last
+ * descriptor, so with the backend even when lodged is gone): shared by those that only read, or that the
+ * description lets share it, else exclusively.
+ */
+#ifndef LODGE_DAEMON_DISK_SOURCE_H
+#define LODGE_DAEMON_DISK_SOURCE_H
+
+#include "config/domain.h"
+#include "lib/err.h"
+
+/* Opens a disk of type file or block as its cache mode asks for, and locks it. -EBUSY: another one uses it. */
+must_check int disk_source_open(const struct disk *disk, int *ret_fd, struct err *err);
+
+/* A disk of no bytes: a drive without a disc. */
+must_check int disk_source_empty(int *ret_fd, struct err *err);
+
+/* What qemu-nbd is asked for, to be freed: a path, or the URL of a network source. NULL without memory. */
+char *disk_source_name(const struct disk *disk);
+
+bool disk_is_read_only(const struct disk *disk);
+/* Whether it takes qemu-nbd to read it. */
+bool disk_needs_server(const struct disk *disk);
+must_check int disk_check_server(struct err *err);
+
+/* A loop device over the file, for a driver that wants a block device; it goes when nobody has it open. */
+must_check int disk_make_loop(int fd, bool is_read_only, int *ret_loop_fd, struct err *err);
+
+#define DISK_QEMU_NBD "/usr/bin/qemu-nbd"
+#define DISK_QEMU_IMG "/usr/bin/qemu-img"
+
+#endif

@@ -1,0 +1,212 @@
+/* Verbs about disks: of guests that run, and images. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/report.h"
+#include "daemon/disk-image.h"
+#include "daemon/disk.h"
+#include "daemon/guest.h"
+#include "daemon/jobs.h"
+#include "daemon/verbs.h"
+
+#define DETACH_MS 10000u
+
+/* A <disk> in as much of a domain as the reader wants; the element is on the first line, for the sake of
+ * messages. */
+static char *wrap(const char *element)
+{
+	char *text;
+
+	if (asprintf(
+		    &text,
+		    "<domain type=\"xen\"><name>disk</name><memory unit=\"MiB\">64</memory>"
+		    "<os><type>xenpvh</type><kernel>/none</kernel></os><devices>%s</devices></domain>",
+		    element) < 0)
+		return NULL;
+	return text;
+}
+
+/* The request's XML: one disk. NULL: it is not, and the request is answered. */
+static struct config *request_disk_xml(struct request *r)
+{
+	const char *element = request_need(r, "xml");
+	char *text = element ? wrap(element) : NULL;
+	struct config *c = NULL;
+
+	if (!element)
+		return NULL;
+	if (text &&
+	    cJSON_ReplaceItemInObjectCaseSensitive(r->message, "xml", cJSON_CreateString(text)))
+		c = request_config(r, false);
+	else
+		request_fail(r, RPC_NO_MEMORY, "no memory");
+	free(text);
+	if (c && (c->d->nr_disks != 1 || c->d->nr_interfaces)) {
+		request_fail(r, RPC_INVALID, "the XML is not one <disk> element");
+		config_put(c);
+		return NULL;
+	}
+	return c;
+}
+
+static bool is_running(const struct guest *g, struct request *r)
+{
+	if (g->state == GUEST_RUNNING)
+		return true;
+	request_fail(r, RPC_STATE, "\"%s\" is %s", g->name, guest_state_name(g));
+	return false;
+}
+
+void verb_disk_attach(struct lodged *l, struct request *r)
+{
+	struct guest *g = request_guest(r);
+	struct config *c;
+	struct err err;
+	int ret;
+
+	(void)l;
+	if (!g || !is_running(g, r))
+		return;
+	c = request_disk_xml(r);
+	if (!c)
+		return;
+	ret = device_attach(g, &disk_class, c, &err);
+	config_put(c);
+	if (ret) {
+		request_error(r, ret, &err);
+		return;
+	}
+	guest_changed(g, "device-attached");
+	request_ok(r, NULL);
+}
+
+/* By its target. NULL: the request is answered. */
+static struct device *request_disk(struct request *r, const struct guest *g)
+{
+	const char *target = request_need(r, "target");
+	struct device *d = target ? device_find(g, &disk_class, target) : NULL;
+
+	if (target && !d)
+		request_fail(r, RPC_NOT_FOUND, "\"%s\" has no disk %s", g->name, target);
+	return d;
+}
+
+static void detached(void *argument, int ret, const struct err *err)
+{
+	struct request *r = argument;
+
+	if (ret)
+		request_error(r, ret, err);
+	else
+		request_ok(r, NULL);
+}
+
+void verb_disk_detach(struct lodged *l, struct request *r)
+{
+	struct guest *g = request_guest(r);
+	struct device *d;
+
+	(void)l;
+	if (!g || !is_running(g, r))
+		return;
+	d = request_disk(r, g);
+	if (d)
+		device_detach(d, DETACH_MS, detached, r);
+}
+
+void verb_disk_list(struct lodged *l, struct request *r)
+{
+	struct guest *g = request_guest(r);
+	cJSON *all, *result;
+
+	(void)l;
+	if (!g)
+		return;
+	all = cJSON_CreateObject();
+	result = cJSON_CreateObject();
+	devices_status(g, all);
+	cJSON_AddItemToObject(result, disk_class.list_name,
+			      cJSON_DetachItemFromObjectCaseSensitive(all, disk_class.list_name));
+	cJSON_Delete(all);
+	request_ok(r, result);
+}
+
+void verb_disk_resize(struct lodged *l, struct request *r)
+{
+	struct guest *g = request_guest(r);
+	struct device *d;
+	uint64_t bytes;
+	struct err err;
+	int ret;
+
+	(void)l;
+	if (!g || !is_running(g, r))
+		return;
+	d = request_disk(r, g);
+	if (!d || !request_number(r, "bytes", 0, INT64_MAX, &bytes))
+		return;
+	ret = disk_resize(d, bytes, &err);
+	if (ret)
+		request_error(r, ret, &err);
+	else
+		request_ok(r, NULL);
+}
+
+struct clone_job {
+	struct job job;
+	struct request *request;
+	const char *from, *to; /* of the request */
+	enum clone_way way;
+	int ret;
+	struct err err;
+};
+
+static void clone_work(struct job *j, struct hypervisor *hv)
+{
+	struct clone_job *c = container_of(j, struct clone_job, job);
+
+	(void)hv;
+	c->ret = image_clone(c->from, c->to, c->way, &c->way, &c->err);
+}
+
+static void clone_done(struct job *j)
+{
+	struct clone_job *c = container_of(j, struct clone_job, job);
+	cJSON *result;
+
+	if (c->ret) {
+		request_error(c->request, c->ret, &c->err);
+		return;
+	}
+	result = cJSON_CreateObject();
+	cJSON_AddStringToObject(result, "how", clone_ways[c->way]);
+	request_ok(c->request, result);
+}
+
+void verb_disk_clone(struct lodged *l, struct request *r)
+{
+	const char *from = request_need(r, "from"), *to = from ? request_need(r, "to") : NULL;
+	const char *how = request_text(r, "how");
+	struct clone_job *c = to ? request_private(r, sizeof(*c)) : NULL;
+
+	if (!c)
+		return;
+	for (size_t i = CLONE_REFLINK; how && i <= CLONE_COPY; i++)
+		if (!strcmp(how, clone_ways[i]))
+			c->way = (enum clone_way)i;
+	if ((how && c->way == CLONE_ANY) || *from != '/' || *to != '/') {
+		request_fail(r, RPC_INVALID,
+			     how && c->way == CLONE_ANY ? "there is no way \"%s\" to clone"
+							: "paths have to be absolute",
+			     how);
+		return;
+	}
+	c->request = r;
+	c->from = from;
+	c->to = to;
+	c->job.work = clone_work;
+	c->job.done = clone_done;
+	jobs_submit(l->jobs, &c->job);
+}
