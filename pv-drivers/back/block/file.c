@@ -7,9 +7,11 @@
 #include <liburing.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define SECTOR      512u
 #define PAGE        4096u
@@ -155,7 +157,30 @@ static const struct backing_ops ops = {
 	.close = close_file,
 };
 
-static void ask_device(struct file *f, bool may_discard)
+/* One of the kernel's numbers about the device's queue; a partition has its disk's. 0: none. */
+static uint64_t ask_queue(dev_t device, const char *name)
+{
+	static const char *const folders[] = { "queue", "../queue" };
+	unsigned long long number = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		char path[96];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/%s", major(device),
+			 minor(device), folders[i], name);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (fscanf(file, "%llu", &number) != 1)
+			number = 0;
+		fclose(file);
+		return number;
+	}
+	return 0;
+}
+
+static void ask_device(struct file *f, dev_t device, bool may_discard)
 {
 	struct backing *b = &f->backing;
 	uint64_t nothing[] = { 0, 0 };
@@ -166,10 +191,11 @@ static void ask_device(struct file *f, bool may_discard)
 		b->logical = (uint32_t)logical;
 	if (!ioctl(f->fd, BLKPBSZGET, &physical) && physical >= b->logical)
 		b->physical = physical;
-	b->can_discard = may_discard;
+	b->can_discard = may_discard && ask_queue(device, "discard_max_bytes");
+	b->discard_granularity =
+		(uint32_t)MAX(b->physical, MIN(ask_queue(device, "discard_granularity"), 1U << 30));
 	/* Nothing at the beginning: only a device that can says that it could. */
 	b->can_discard_secure = may_discard && !ioctl(f->fd, BLKSECDISCARD, nothing);
-	b->discard_granularity = b->physical;
 }
 
 /* What a file system asks of O_DIRECT; since Linux 6.1 it can be asked for that, else it shows by trying. */
@@ -192,7 +218,10 @@ static void ask_file(struct file *f, const struct stat *s, int flags, bool may_d
 	b->physical = MAX(b->logical, s->st_blksize >= (long)SECTOR && s->st_blksize <= (long)PAGE
 					      ? (uint32_t)s->st_blksize
 					      : PAGE);
-	b->can_discard = may_discard;
+	/* Nothing behind the end: only a file system that can make holes says that it could. */
+	b->can_discard =
+		may_discard && !fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					  (off_t)align_up((uint64_t)s->st_size, PAGE), PAGE);
 	b->discard_granularity = PAGE;
 }
 
@@ -216,7 +245,7 @@ int backing_open_file(struct loop *l, int fd, bool may_discard, struct backing *
 	f->is_device = S_ISBLK(s.st_mode);
 	may_discard = may_discard && !f->backing.is_read_only;
 	if (f->is_device) {
-		ask_device(f, may_discard);
+		ask_device(f, s.st_rdev, may_discard);
 	} else if (S_ISREG(s.st_mode)) {
 		ask_file(f, &s, flags, may_discard);
 	} else {

@@ -173,6 +173,8 @@ static void fail(struct io *io, int result)
 		release_pages(io, io->request.nr_segments);
 		if (result == -EFAULT) { /* the kernel cannot reach them: copies from now on */
 			b->may_go_straight = false;
+			fprintf(stderr, "lodge-block: the disk does not take the guest's pages; "
+					"data is copied\n");
 			next_step(io);
 			return;
 		}

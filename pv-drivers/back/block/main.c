@@ -330,7 +330,9 @@ static int serve(struct server *s, struct err *err)
 int main(int argc, char **argv)
 {
 	struct server s = { 0 };
-	struct options o = { .user = "nobody", .image.program = "qemu-nbd", .nr_queues = 4 };
+	struct options o = { .user = "65534" /* nobody */,
+			     .image.program = "qemu-nbd",
+			     .nr_queues = 4 };
 	struct err err;
 	int code;
 

@@ -86,10 +86,9 @@ static int find_user(const char *name, uid_t *ret_uid, gid_t *ret_gid, struct er
 		*ret_gid = (gid_t)number;
 		return 0;
 	}
-	errno = ENOENT;
 	user = getpwnam(name);
 	if (!user)
-		return err_errno(err, -errno, "user %s", name);
+		return err_set(err, -ENOENT, "there is no user %s", name);
 	*ret_uid = user->pw_uid;
 	*ret_gid = user->pw_gid;
 	return 0;
