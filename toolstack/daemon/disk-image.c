@@ -27,7 +27,6 @@ static int reflink(int from, int to, const char *name, struct err *err)
 	return err_errno(err, -errno, "%s shares no blocks with other files", name);
 }
 
-/* Holes stay holes: what is no data is skipped. */
 static int copy_part(int from, int to, off_t start, off_t end, char *buffer)
 {
 	while (start < end) {
@@ -42,14 +41,12 @@ static int copy_part(int from, int to, off_t start, off_t end, char *buffer)
 	return 0;
 }
 
-static int copy_all(int from, int to, const char *name, struct err *err)
+/* Holes stay holes: what is no data is skipped. */
+static int copy_data(int from, int to, off_t size, char *buffer)
 {
-	char *buffer cleanup_free = malloc(CHUNK_BYTES);
-	off_t size = lseek(from, 0, SEEK_END), start = 0;
-	int code = buffer ? 0 : -ENOMEM;
+	off_t start = 0;
+	int code = 0;
 
-	if (!code && (size < 0 || ftruncate(to, size)))
-		code = -errno;
 	while (!code && start < size) {
 		off_t data = lseek(from, start, SEEK_DATA), hole;
 
@@ -60,8 +57,22 @@ static int copy_all(int from, int to, const char *name, struct err *err)
 		code = copy_part(from, to, data, hole < 0 ? size : hole, buffer);
 		start = hole < 0 ? size : hole;
 	}
+	return code;
+}
+
+static int copy_all(int from, int to, const char *name, struct err *err)
+{
+	off_t size = lseek(from, 0, SEEK_END);
+	char *buffer = malloc(CHUNK_BYTES);
+	int code = buffer ? 0 : -ENOMEM;
+
+	if (!code && (size < 0 || ftruncate(to, size)))
+		code = -errno;
+	if (!code)
+		code = copy_data(from, to, size, buffer);
 	if (!code && fsync(to))
 		code = -errno;
+	free(buffer);
 	return code ? err_errno(err, code, "copying %s", name) : 0;
 }
 
