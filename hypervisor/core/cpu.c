@@ -5,6 +5,7 @@
 
 #include "arch-inline.h"
 #include "lodge/arch.h"
+#include "lodge/domain.h"
 #include "lodge/sched.h"
 #include "lodge/timer.h"
 
@@ -40,5 +41,7 @@ void cpu_do_pending(struct cpu *c)
 			timer_run_due(c);
 		if (pending & CPU_PENDING_RESCHED)
 			sched_run(c);
+		if (pending & CPU_PENDING_GONE && service_vm)
+			evtchn_send_global_virq(service_vm, VIRQ_DOM_EXC);
 	}
 }

@@ -182,7 +182,7 @@ static void domain_free(struct domain *d)
 void domain_put(struct domain *d)
 {
 	uint32_t old = READ_ONCE(d->refcount);
-	bool last;
+	bool last, was_known = false;
 
 	BUG_ON(!old);
 	while (old > 1)
@@ -191,11 +191,14 @@ void domain_put(struct domain *d)
 			return;
 	spin_lock(&table_lock);
 	last = !__atomic_sub_fetch(&d->refcount, 1, __ATOMIC_ACQ_REL);
-	if (last && table[d->id] == d) {
+	was_known = last && table[d->id] == d;
+	if (was_known) {
 		set_table(d->id, NULL);
 		number_change(d->id);
 	}
 	spin_unlock(&table_lock);
+	if (was_known) /* later, because of the locks that the caller may hold */
+		cpu_raise(this_cpu(), CPU_PENDING_GONE);
 	if (last)
 		domain_free(d);
 }

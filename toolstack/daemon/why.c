@@ -115,6 +115,7 @@ void why_add_vcpus(cJSON *why, struct lodged *l, const struct lodge_domain_info 
 		cJSON_AddNumberToObject(one, "vcpu", v);
 		add_hex(one, "rip", r.rip);
 		add_hex(one, "rsp", r.rsp);
+		add_hex(one, "cr2", r.cr2);
 		add_hex(one, "rflags", r.rflags);
 		add_hex(one, "cr0", r.cr0);
 		add_hex(one, "cr3", r.cr3);

@@ -18,6 +18,7 @@ struct vcpu;
 /* Work to do before the next VM entry. Set by anyone, atomically; cleared by the CPU itself. */
 #define CPU_PENDING_RESCHED 0x1u /* pick again who runs */
 #define CPU_PENDING_TIMER   0x2u /* a timer or the slice may be due, or has changed */
+#define CPU_PENDING_GONE    0x4u /* a domain's id is free: tell the service VM */
 
 struct cpu {
 	uint32_t id;          /* dense, boot CPU is 0 */

@@ -389,7 +389,7 @@ static void check_death_while_mapped(void)
 	struct lodge_domain_info info;
 	uint64_t nr_free;
 	bool all = true;
-	uint32_t id;
+	uint32_t id, count = 0;
 
 	for (uint32_t ref = 0; ref < LODGE_SEED_GRANTS; ref++)
 		map[ref].host_addr = (uintptr_t)hole_alloc();
@@ -422,10 +422,12 @@ static void check_death_while_mapped(void)
 
 		all = all && domain_info(id).domain == id &&
 		      *(volatile uint32_t *)map[0].host_addr == 0xfeedbeef;
+		count = event_count[exc_port];
 		need(grant_table_op(GNTTABOP_unmap_grant_ref, &unmap, 1) || unmap.status, "unmap");
 	}
 	check(all, "it stays until the last of them is unmapped");
 	check(domain_info(id).domain != id, "then it is gone");
+	check(event_count[exc_port] != count, "which VIRQ_DOM_EXC tells");
 	check_eq(host_info().nr_free, nr_free, "and its memory is free again, to the page");
 }
 

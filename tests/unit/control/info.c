@@ -150,6 +150,14 @@ START_TEST(every_change_of_state_is_told_by_VIRQ_DOM_EXC)
 	ck_assert_uint_eq(domain_latest_change(), change + 1);
 	domain_shutdown(guest, 0); /* nothing new */
 	ck_assert_uint_eq(domain_latest_change(), change + 1);
+	domain_ref(third);
+	ck_assert_int_eq(control_plain(LODGE_CONTROL_destroy, 2), 0);
+	cpus[0]->pending = 0;
+	change = domain_latest_change();
+	domain_put(third); /* as the last mapping of its pages does */
+	third = NULL;
+	ck_assert_uint_eq(domain_latest_change(), change + 1);
+	ck_assert_uint_eq(cpus[0]->pending, CPU_PENDING_GONE);
 	world_destroy(&guest); /* its end, and that its id is free */
 	ck_assert_uint_eq(domain_latest_change(), change + 3);
 }
