@@ -52,9 +52,40 @@ bool json_true(const cJSON *object, const char *key)
 	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, key));
 }
 
+static bool has_text(const cJSON *list, const char *text)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, list)
+	{
+		if (cJSON_IsString(item) && !strcmp(item->valuestring, text))
+			return true;
+	}
+	return false;
+}
+
+/* A result may have warnings of its own, about the guest. Those about the request join them. */
+static void merge_warnings(cJSON *result, const cJSON *warnings)
+{
+	cJSON *list = cJSON_GetObjectItemCaseSensitive(result, "warnings");
+	const cJSON *item;
+
+	if (!cJSON_IsArray(list)) {
+		cJSON_DeleteItemFromObjectCaseSensitive(result, "warnings");
+		list = say_memory(cJSON_AddArrayToObject(result, "warnings"));
+	}
+	cJSON_ArrayForEach(item, warnings)
+	{
+		if (cJSON_IsString(item) && !has_text(list, item->valuestring))
+			cJSON_AddItemToArray(list,
+					     say_memory(cJSON_CreateString(item->valuestring)));
+	}
+}
+
 enum rpc_code call_ask(struct call *c, cJSON *request, cJSON **ret_result)
 {
-	cJSON *reply, *result, *warnings;
+	cJSON *reply, *result;
+	const cJSON *warnings;
 	enum rpc_code code = client_call(&c->client, request, NULL, NULL, &reply);
 
 	cJSON_Delete(request);
@@ -71,14 +102,10 @@ enum rpc_code call_ask(struct call *c, cJSON *request, cJSON **ret_result)
 		cJSON_Delete(result);
 		result = say_memory(cJSON_CreateObject());
 	}
-	warnings = cJSON_DetachItemFromObjectCaseSensitive(reply, "warnings");
-	say_warnings(cJSON_GetArraySize(warnings)
-			     ? warnings
-			     : cJSON_GetObjectItemCaseSensitive(result, "warnings"));
-	if (cJSON_GetArraySize(warnings) && !cJSON_HasObjectItem(result, "warnings"))
-		cJSON_AddItemToObject(result, "warnings", warnings);
-	else
-		cJSON_Delete(warnings);
+	warnings = cJSON_GetObjectItemCaseSensitive(reply, "warnings");
+	say_warnings(warnings);
+	if (say.is_json && cJSON_GetArraySize(warnings))
+		merge_warnings(result, warnings);
 	cJSON_Delete(reply);
 	*ret_result = result;
 	return RPC_OK;

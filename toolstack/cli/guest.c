@@ -39,12 +39,14 @@ static enum rpc_code act(struct call *c, cJSON *request, const char *word, const
 	if (code)
 		return code;
 	name = json_text(result, "name");
-	if (say.is_json)
+	if (say.is_json) {
 		say_json(result);
-	else if (done)
+	} else if (done) {
 		say_done("%s: %s", name ? name : word, done);
-	else
+	} else {
+		say_warnings(cJSON_GetObjectItemCaseSensitive(result, "warnings"));
 		show_state(result, word);
+	}
 	cJSON_Delete(result);
 	return RPC_OK;
 }

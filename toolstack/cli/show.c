@@ -392,7 +392,6 @@ void show_info(struct call *c, const cJSON *result)
 	struct table rows;
 
 	(void)c;
-	cJSON_DeleteItemFromObjectCaseSensitive(guest, "warnings"); /* they were told */
 	rows_init(&rows);
 	add_member(&rows, guest, "name");
 	if (title && *title)

@@ -79,6 +79,7 @@ static enum rpc_code create_one(struct call *c, const char *path)
 	if (code)
 		return code;
 	name = json_text(result, "name");
+	say_warnings(cJSON_GetObjectItemCaseSensitive(result, "warnings"));
 	if (say.is_json)
 		say_json(result);
 	else
