@@ -1,6 +1,6 @@
 /*
  * A guest that does what its command line says, for tests of the toolstack:
- *   then=poweroff|reboot|crash|suspend  right after its first line; without it, it waits to be asked to
+ *   then=poweroff|reboot|crash|fault|suspend right after its first line; without it, it waits to be asked to
  *                                       shut down by xenstore
  *   deaf                                it does not do what it is asked
  */
@@ -46,6 +46,11 @@ static void live(void)
 
 void guest_main(void)
 {
+	static const struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((__packed__)) no_table;
+
 	front_init();
 	printf("life: begins\n");
 	if (is_told("then=poweroff"))
@@ -55,6 +60,8 @@ void guest_main(void)
 	if (is_told("then=suspend"))
 		shut_down(SHUTDOWN_suspend);
 	if (is_told("then=crash"))
-		__asm__ volatile("ud2");
+		shut_down(SHUTDOWN_crash);
+	if (is_told("then=fault")) /* that cannot be delivered, nor the one after it */
+		__asm__ volatile("lidt %0\n\tud2" : : "m"(no_table));
 	live();
 }
