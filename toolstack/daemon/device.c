@@ -9,6 +9,7 @@
 
 #include "daemon/device-unplug.h"
 #include "daemon/guest.h"
+#include "daemon/record.h"
 
 #define STATE_INITIALISING 1u
 
@@ -104,9 +105,13 @@ static void backend_ended(void *argument, const char *how)
 static void backend_started(void *argument)
 {
 	struct device *d = argument;
+	struct err err;
 
-	if (child_nr_starts(d->process) > 1)
-		guest_changed(d->guest, "device-restarted");
+	if (child_nr_starts(d->process) < 2)
+		return;
+	if (record_save(d->guest, &err)) /* the next lodged has to know the process */
+		log_line("%s: %s", d->guest->name, err.text);
+	guest_changed(d->guest, "device-restarted");
 }
 
 static int make_process(struct device *d, struct child_spec *spec, struct err *err)

@@ -15,6 +15,7 @@
 #include "lib/size.h"
 
 #define EVENTS_MAX 32
+#define NOBODY     "65534" /* by number: not every service VM has the name */
 #define REQUEST(name)                                                                       \
 	{                                                                                   \
 		.call = SCMP_SYS(ioctl), .has_argument = true, .argument = 1, .value = name \
@@ -207,7 +208,7 @@ static int run(struct device *d, const struct options *o, struct err *err)
 int main(int argc, char **argv)
 {
 	static struct device device;
-	struct options o = { .device = { .tap_fd = -1, .nr_taps = 1 }, .user = "nobody" };
+	struct options o = { .device = { .tap_fd = -1, .nr_taps = 1 }, .user = NOBODY };
 	struct err err;
 	int code = parse_options(argc, argv, &o, &err);
 
