@@ -13,9 +13,9 @@
 #include "console.h"
 #include "log.h"
 
-#define LINES_SHOWN 20u   /* of the log, to a viewer that does not say how many */
+#define LINES_SHOWN 20u      /* of the log, to a viewer that does not say how many */
 #define LINES_MAX   1000000u /* and at most; CLIENT_BUFFER limits them, too */
-#define NOTICE_ROOM 64u   /* in the buffer, for our own lines */
+#define NOTICE_ROOM 64u      /* in the buffer, for our own lines */
 
 static bool client_is_writer(const struct client *client)
 {
@@ -127,7 +127,7 @@ static bool parse_command(char *line, struct command *ret_command)
 	struct command k = { .lines = LINES_SHOWN };
 	char *rest, *word = strtok_r(line, " \r", &rest);
 
-	if (!word || (strcmp(word, "attach") && strcmp(word, "tail")))
+	if (!word || (strcmp(word, "attach") != 0 && strcmp(word, "tail") != 0))
 		return false;
 	k.is_tail = !strcmp(word, "tail");
 	if (!parse_number(strtok_r(NULL, " \r", &rest), UINT16_MAX, &k.domid))
