@@ -37,7 +37,7 @@ void guest_main(void)
 	event_init(EVENT_PER_VCPU_VECTOR);
 	if (!console_init())
 		return;
-	while (strcmp(line, "end")) {
+	while (strcmp(line, "end") != 0) {
 		read_line(line, sizeof(line));
 		printf("typed: %s\n", line);
 	}
