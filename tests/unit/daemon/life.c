@@ -164,7 +164,7 @@ END_TEST
 START_TEST(mistakes_in_the_xml_are_told_with_their_places)
 {
 	cJSON *reply =
-		world_call("{'verb':'create','file':'a.xml','xml':'<domain><nam/></domain>'}");
+		world_call("{'verb':'create','file':'a.xml','xml':'<domain><bad/></domain>'}");
 	const cJSON *details = cJSON_GetObjectItem(reply, "details");
 
 	ck_assert_str_eq(text_of(reply, "code"), "invalid");
