@@ -63,7 +63,7 @@ int run_program(const char *const *arguments, const char *text, struct err *err)
 {
 	int input cleanup_close = text ? text_file(text) : open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int code = input < 0 ? -EIO : 0, status;
-	pid_t pid;
+	pid_t pid = 0;
 
 	if (!code)
 		code = start_program(arguments, input, &pid);

@@ -8,6 +8,16 @@
 
 static const char no_end[] = "a packet of queue %u has no end";
 
+/* The ring gives words; they become a slot by a copy, which analyzers can follow. */
+static enum ring_status take_slot(struct queue *q, void *ret_slot, size_t size)
+{
+	uint32_t words[sizeof(struct netif_tx_request) / sizeof(uint32_t)] = { 0 };
+	enum ring_status status = ring_back_take(&q->tx, words, size);
+
+	memcpy(ret_slot, words, size);
+	return status;
+}
+
 static struct tx_part *add_part(struct tx_batch *b, struct tx_packet *p)
 {
 	p->nr_parts++;
@@ -46,12 +56,12 @@ static int apply_extra(struct queue *q, struct tx_packet *p, const struct netif_
 
 static int take_extras(struct queue *q, struct tx_packet *p)
 {
-	struct netif_extra_info extra = { 0 };
+	struct netif_extra_info extra;
 	struct tx_part *part;
 	int err;
 
 	do {
-		if (ring_back_take(&q->tx, &extra, sizeof(extra)) != RING_TAKEN)
+		if (take_slot(q, &extra, sizeof(extra)) != RING_TAKEN)
 			return net_broken(q->net, no_end, q->index);
 		part = add_part(&q->net->tx, p);
 		part->is_extra = true;
@@ -84,7 +94,7 @@ static int take_packet(struct queue *q, const struct netif_tx_request *request, 
 {
 	struct tx_batch *b = &q->net->tx;
 	struct tx_part *first = &b->parts[b->nr_parts];
-	struct netif_tx_request next = { 0 };
+	struct netif_tx_request next;
 	uint32_t rest = 0, nr = 1;
 	int err = 0;
 
@@ -95,7 +105,7 @@ static int take_packet(struct queue *q, const struct netif_tx_request *request, 
 	if (err)
 		return err;
 	for (uint16_t flags = p->flags; flags & NETTXF_more_data; nr++) {
-		if (ring_back_take(&q->tx, &next, sizeof(next)) != RING_TAKEN)
+		if (take_slot(q, &next, sizeof(next)) != RING_TAKEN)
 			return net_broken(q->net, no_end, q->index);
 		flags = take_part(b, p, &next);
 		rest += next.size;
@@ -139,7 +149,7 @@ static int gather(struct queue *q, uint64_t now_ns)
 {
 	struct tx_batch *b = &q->net->tx;
 	struct rate *rate = &q->net->from_guest;
-	struct netif_tx_request request = { 0 };
+	struct netif_tx_request request;
 	enum ring_status status = RING_TAKEN;
 
 	b->nr_parts = 0;
@@ -149,7 +159,7 @@ static int gather(struct queue *q, uint64_t now_ns)
 		struct tx_packet *p = &b->packets[b->nr_packets];
 		int err;
 
-		status = ring_back_take(&q->tx, &request, sizeof(request));
+		status = take_slot(q, &request, sizeof(request));
 		if (status != RING_TAKEN)
 			break;
 		*p = (struct tx_packet){ .first_part = (uint16_t)b->nr_parts };
