@@ -154,6 +154,18 @@ START_TEST(a_domain_whose_ring_is_gone_is_released)
 }
 END_TEST
 
+START_TEST(a_domain_that_ends_while_no_store_is_there_is_released)
+{
+	/* Who asks for changes from the beginning on hears of those that exist. */
+	machine->states[1] = machine->told[1] = DOMAIN_GONE;
+	world_restart();
+	ck_assert_str_eq(ask(0, XS_IS_DOMAIN_INTRODUCED, 0, STR("1")), "T");
+	store_domains_changed(store);
+	ck_assert_str_eq(ask(0, XS_IS_DOMAIN_INTRODUCED, 0, STR("1")), "F");
+	ck_assert_str_eq(ask(0, XS_IS_DOMAIN_INTRODUCED, 0, STR("2")), "T");
+}
+END_TEST
+
 START_TEST(checkpoints_keep_what_changes_while_they_are_written)
 {
 	char path[64];
@@ -382,5 +394,6 @@ UNIT_MAIN("store-restart", setup, world_teardown, nodes_and_permissions_survive,
 	  a_ring_that_went_on_without_the_store_is_disconnected,
 	  a_failed_ring_stays_so_until_its_domain_starts_anew,
 	  a_domain_whose_ring_is_gone_is_released,
+	  a_domain_that_ends_while_no_store_is_there_is_released,
 	  checkpoints_keep_what_changes_while_they_are_written,
 	  no_domain_notices_when_the_store_is_killed_again_and_again)

@@ -285,6 +285,20 @@ START_TEST(a_domain_that_ends_is_released_and_one_that_shuts_down_is_told_once)
 }
 END_TEST
 
+START_TEST(a_domain_that_shut_down_before_it_was_introduced_is_told_with_the_next_change)
+{
+	ask(0, XS_WATCH, 0, STR("@releaseDomain\0t"));
+	world_event(0);
+	world_set_domain_state(3, DOMAIN_SHUT_DOWN);
+	ask(0, XS_INTRODUCE, 0, STR("3\0001\0001"));
+	ck_assert_str_eq(world_event(0), "none");
+	store_domains_changed(store);
+	ck_assert_str_eq(world_event(0), "@releaseDomain t");
+	store_domains_changed(store);
+	ck_assert_str_eq(world_event(0), "none");
+}
+END_TEST
+
 UNIT_MAIN("store-sharing", setup, world_teardown, a_transaction_sees_the_past_and_itself_only,
 	  an_aborted_transaction_changes_nothing, changes_elsewhere_are_no_conflict,
 	  a_change_of_what_was_read_is_a_conflict, a_change_of_what_was_written_is_a_conflict,
@@ -298,4 +312,5 @@ UNIT_MAIN("store-sharing", setup, world_teardown, a_transaction_sees_the_past_an
 	  events_of_a_relative_watch_are_relative, who_may_not_read_hears_nothing,
 	  reset_watches_takes_all_watches_and_transactions,
 	  special_watches_tell_of_domains_that_come_and_go,
+	  a_domain_that_shut_down_before_it_was_introduced_is_told_with_the_next_change,
 	  a_domain_that_ends_is_released_and_one_that_shuts_down_is_told_once)
