@@ -71,8 +71,10 @@ static int device_prepare(struct guest *g, const struct device_class *class, con
 	struct device *d = device_alloc(g, class, config);
 	int ret;
 
-	if (!d)
-		return err_set(err, -ENOMEM, "no memory");
+	if (!d) {
+		err_set(err, -ENOMEM, "no memory");
+		return -ENOMEM;
+	}
 	ret = class->prepare(d, count_of_class(g, class), err);
 	if (ret) {
 		err_wrap(err, ret, "%s %s", class->name, d->label);

@@ -17,9 +17,10 @@
 
 static const struct domain_description *description_of(const struct guest *g)
 {
+	static const struct domain_description none;
 	const struct config *c = g->active ? g->active : g->defined;
 
-	return c ? c->d : NULL;
+	return c ? c->d : &none;
 }
 
 static void add_text(cJSON *object, const char *name, const char *text)
@@ -87,11 +88,11 @@ cJSON *guest_record(struct guest *g, const struct lodge_domain_info *info)
 		cJSON_AddNullToObject(object, "id");
 	cJSON_AddStringToObject(object, "state", guest_state_name(g));
 	add_domain(object, g, find_info(g, &info, &room) ? info : NULL);
-	cJSON_AddNumberToObject(object, "vcpus_max", d ? d->nr_vcpus : 0);
-	cJSON_AddNumberToObject(object, "memory_max_kib", d ? (double)(d->memory >> 10) : 0);
+	cJSON_AddNumberToObject(object, "vcpus_max", d->nr_vcpus);
+	cJSON_AddNumberToObject(object, "memory_max_kib", (double)(d->memory >> 10));
 	cJSON_AddBoolToObject(object, "autostart", g->defined && g->defined->d->autostart);
 	cJSON_AddBoolToObject(object, "persistent", g->defined != NULL);
-	add_text(object, "title", d ? d->title : NULL);
+	add_text(object, "title", d->title);
 	if (g->why)
 		cJSON_AddItemToObject(object, "why", cJSON_Duplicate(g->why, true));
 	else
@@ -264,8 +265,8 @@ cJSON *guest_full_record(struct guest *g)
 	cJSON *object = guest_record(g, info);
 	char *log = guest_console_log(g);
 
-	add_text(object, "description", d ? d->description : NULL);
-	add_text(object, "kernel", d ? d->kernel : NULL);
+	add_text(object, "description", d->description);
+	add_text(object, "kernel", d->kernel);
 	add_text(object, "console_log", log);
 	free(log);
 	devices_status(g, cJSON_AddObjectToObject(object, "devices"));

@@ -19,6 +19,7 @@
 #define PROGRESS_MS     300u
 #define KERNELS_BYTES   (UINT64_C(1) << 30) /* that the cache of unpacked kernels may take */
 #define RESERVED_PAGES  256u /* beyond its memory: rings, tables, what a balloon overshoots */
+#define TRIES           8u   /* in a row to start a guest again */
 #define PAGE_BYTES_LOG2 12
 
 enum step { STEP_WAITING, STEP_KERNEL, STEP_MEMORY };
@@ -166,6 +167,31 @@ static void start_free(struct guest_start *s)
 	free(s);
 }
 
+static bool try_again(struct guest *g, const struct guest_start *s)
+{
+	if (!s->request.is_again || s->is_cancelled || g->lodged->stop ||
+	    g->restarts.nr_short >= TRIES)
+		return false;
+	g->is_restarting = true;
+	loop_timer_start(&g->lodged->loop, &g->restart, policy_delay_ms(&g->restarts, 0));
+	return true;
+}
+
+/* It is OFF, and stays so, or waits for the next try. */
+static void let_go(struct guest *g, bool is_tried_again)
+{
+	struct err err;
+
+	if (!is_tried_again) {
+		config_put(g->active);
+		g->active = NULL;
+	}
+	if (!g->defined && !is_tried_again)
+		guest_forget(g);
+	else if (record_save(g, &err))
+		log_line("%s: %s", g->name, err.text);
+}
+
 /* Everything was undone. */
 static void failed(void *argument)
 {
@@ -175,24 +201,18 @@ static void failed(void *argument)
 	void *done_argument = s->request.argument;
 	struct err err = s->err;
 	int ret = s->ret;
+	bool is_tried_again;
 
 	g->start = NULL;
 	g->state = GUEST_OFF;
 	g->requested = NULL;
-	config_put(g->active);
-	g->active = NULL;
 	cJSON_Delete(g->why);
 	g->why = why_create(ret == -ECANCELED ? END_DESTROYED : END_BUILD_FAILED, err.text);
-	why_set_action(g->why, "destroy");
+	is_tried_again = try_again(g, s);
+	why_set_action(g->why, is_tried_again ? "restart" : "destroy");
 	start_free(s);
 	guest_changed(g, ret == -ECANCELED ? "stopped" : "failed");
-	if (!g->defined) {
-		guest_forget(g);
-	} else {
-		struct err ignored;
-
-		(void)!record_save(g, &ignored);
-	}
+	let_go(g, is_tried_again);
 	if (done)
 		done(done_argument, NULL, ret, &err);
 }
@@ -291,11 +311,10 @@ int guest_start(struct guest *g, const struct start_request *request, struct err
 	if (!ret)
 		ret = devices_prepare(g, err);
 	if (ret) {
+		bool is_tried_again = try_again(g, s);
+
 		start_free(s);
-		config_put(g->active);
-		g->active = NULL;
-		if (!g->defined)
-			guest_forget(g);
+		let_go(g, is_tried_again);
 		return ret;
 	}
 	g->state = GUEST_BUILDING;

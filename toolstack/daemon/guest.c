@@ -107,6 +107,7 @@ static void restart_now(struct loop_timer *t)
 	struct guest *g = container_of(t, struct guest, restart);
 	struct start_request request = {
 		.config = g->active ? g->active : g->defined,
+		.is_again = true,
 	};
 	char *name = strdup(g->name); /* a transient guest that cannot start is forgotten */
 	struct err err;

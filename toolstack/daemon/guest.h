@@ -106,6 +106,7 @@ typedef void (*guest_progress_fn)(void *argument, const char *text, unsigned int
 struct start_request {
 	struct config *config;
 	bool is_paused;
+	bool is_again; /* it ran before: when this start fails, it is tried again some times */
 	guest_started_fn done;      /* may be NULL */
 	guest_progress_fn progress; /* may be NULL */
 	void *argument;

@@ -350,8 +350,8 @@ void nodes_close(struct nodes *n)
 	disconnect(n);
 	loop_timer_stop(&n->reconnect);
 	loop_task_cancel(&n->deliver);
-	while ((node = list_pop_front(&n->watches)))
-		;
+	while (!list_is_empty(&n->watches))
+		list_pop_front(&n->watches);
 	while ((node = list_pop_front(&n->events))) {
 		free(list_entry(node, struct nodes_event, node)->path);
 		free(list_entry(node, struct nodes_event, node));

@@ -292,7 +292,9 @@ static struct guest *guest_of_record(struct lodged *l, const cJSON *object, stru
 	if (!name || !uuid_text || uuid_parse(uuid_text, uuid))
 		return NULL;
 	g = guest_by_uuid(l, uuid);
-	return g || guest_create(l, name, uuid, &g, err) ? g : g;
+	if (!g && guest_create(l, name, uuid, &g, err))
+		return NULL;
+	return g;
 }
 
 /* What the record says of a domain; whether that is still there, adopt.c finds out. */

@@ -97,7 +97,7 @@ void verb_host(struct lodged *l, struct request *r)
 	add_text(result, "cpu_model", info.cpu_model, sizeof(info.cpu_model));
 	cJSON_AddNumberToObject(result, "cpus", info.nr_cpus);
 	cJSON_AddNumberToObject(result, "cpu_khz", info.cpu_khz);
-	cJSON_AddNumberToObject(result, "uptime_s", (double)(info.uptime_ns / 1000000000));
+	cJSON_AddNumberToObject(result, "uptime_s", (double)info.uptime_ns / 1e9);
 	add_memory(result, &info);
 	add_nodes(result, &info);
 	cJSON_AddBoolToObject(result, "iommu", info.features & LODGE_HOST_IOMMU);

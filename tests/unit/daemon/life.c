@@ -222,6 +222,16 @@ START_TEST(a_guest_that_reboots_runs_again_as_another_domain)
 }
 END_TEST
 
+START_TEST(a_guest_whose_next_start_fails_is_tried_again)
+{
+	create("web", "");
+	fake_fail(LODGE_CONTROL_NR, -ENOMEM);
+	end(1, SHUTDOWN_reboot);
+	world_until(fake_domain(3) && !strcmp(state_of("web"), "running"));
+	ck_assert_uint_eq(fake_nr_domains(), 1);
+}
+END_TEST
+
 START_TEST(a_guest_that_crashes_at_once_is_not_restarted_at_once_for_ever)
 {
 	create("web", "<on_crash>restart</on_crash>");
@@ -416,6 +426,7 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  a_guest_that_is_destroyed_while_it_is_built_leaves_nothing,
 	  a_guest_that_powers_off_is_forgotten_or_shut_off,
 	  a_guest_that_reboots_runs_again_as_another_domain,
+	  a_guest_whose_next_start_fails_is_tried_again,
 	  a_guest_that_crashes_at_once_is_not_restarted_at_once_for_ever,
 	  a_crash_is_described_with_its_vcpus, rename_restart_keeps_the_old_one_beside_the_new,
 	  coredump_destroy_leaves_a_file_and_no_domain, shutdown_asks_and_waits,
