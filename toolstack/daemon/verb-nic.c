@@ -10,7 +10,7 @@
 #include "daemon/record.h"
 #include "daemon/verbs.h"
 
-#define DETACH_MS 10000u
+#define DETACH_MS 30000u
 
 /* An <interface> in as much of a domain as the reader wants. A card without a MAC address gets one of the
  * domain's name, which is another for each; the element is on the first line, for the sake of messages. */
