@@ -304,6 +304,18 @@ static void commit(struct conn *conn)
 	conn->transport->consume(conn);
 }
 
+/* A peer looks at our index behind its change, and tells us of the change only if it finds that we have
+ * nothing left to do. We look at its index behind our change: one sees the other. */
+static bool must_go_on(const struct conn *conn)
+{
+	const struct transport *t = conn->transport;
+
+	if (conn->failure)
+		return false;
+	return (has_room(conn) && t->has_input(conn)) ||
+	       (!list_is_empty(&conn->out) && t->has_space(conn));
+}
+
 bool conn_serve(struct conn *conn)
 {
 	send_waiting(conn);
@@ -316,12 +328,7 @@ bool conn_serve(struct conn *conn)
 			request_handle(conn);
 			conn->in_len = 0;
 			commit(conn);
-			if (i + 1 == CONN_REQUESTS) {
-				send_waiting(conn);
-				conn->transport->flush(conn);
-				return true;
-			}
-		} else if (conn->transport->is_stuck(conn)) {
+		} else if (conn->transport->holds_bytes(conn)) {
 			commit(conn);
 		} else {
 			break;
@@ -329,5 +336,5 @@ bool conn_serve(struct conn *conn)
 	}
 	send_waiting(conn);
 	conn->transport->flush(conn);
-	return false;
+	return must_go_on(conn);
 }

@@ -27,18 +27,21 @@ struct transport {
 	int (*receive)(struct conn *conn, char *buffer, size_t max);
 	/* What was received so far is done with, and the peer may know. */
 	void (*consume)(struct conn *conn);
-	/* The peer cannot send more before consume(). */
-	bool (*is_stuck)(struct conn *conn);
+	/* Some of what was received is not consumed: the peer may not send more, or not tell of it. */
+	bool (*holds_bytes)(const struct conn *conn);
 	/* How many bytes went, 0 for none now; or a negative error. */
 	int (*send)(struct conn *conn, const char *data, size_t len);
 	/* The end of a turn: tells the peer what has changed. */
 	void (*flush)(struct conn *conn);
+	/* After flush(): more has come, or there is space again, and perhaps nothing will tell. */
+	bool (*has_input)(const struct conn *conn);
+	bool (*has_space)(const struct conn *conn);
 	/* The connection has failed for this reason, or is destroyed (0). */
 	void (*close)(struct conn *conn, int reason);
 };
 
 struct ring {
-	struct xenstore_domain_interface *page; /* shared: only ring.c reads it, once per turn */
+	struct xenstore_domain_interface *page; /* shared: only ring.c touches it */
 	uint32_t local_port;
 	uint32_t req_cons; /* what the page says, kept where the peer cannot write */
 	uint32_t req_seen; /* how far bytes were copied out */

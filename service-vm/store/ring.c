@@ -57,9 +57,10 @@ static void ring_consume(struct conn *conn)
 	r->must_notify = true;
 }
 
-static bool ring_is_stuck(struct conn *conn)
+/* Linux sends a request in two parts, and an event with the second only if the first is consumed. */
+static bool ring_holds_bytes(const struct conn *conn)
 {
-	return conn->ring.req_seen - conn->ring.req_cons == XENSTORE_RING_SIZE;
+	return conn->ring.req_seen != conn->ring.req_cons;
 }
 
 static int ring_send(struct conn *conn, const char *data, size_t len)
@@ -84,6 +85,19 @@ static void ring_flush(struct conn *conn)
 	if (r->must_notify)
 		platform_notify(conn->store->platform, r->local_port);
 	r->must_notify = false;
+}
+
+static bool ring_has_input(const struct conn *conn)
+{
+	/* Our index has left before we look at theirs. Pairs with the peer's barrier between the two. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return load(&conn->ring.page->req_prod) != conn->ring.req_seen;
+}
+
+static bool ring_has_space(const struct conn *conn)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* as above */
+	return conn->ring.rsp_prod - load(&conn->ring.page->rsp_cons) != XENSTORE_RING_SIZE;
 }
 
 static void ring_close(struct conn *conn, int reason)
@@ -183,8 +197,10 @@ void ring_reconnect(struct conn *conn)
 const struct transport ring_transport = {
 	.receive = ring_receive,
 	.consume = ring_consume,
-	.is_stuck = ring_is_stuck,
+	.holds_bytes = ring_holds_bytes,
 	.send = ring_send,
 	.flush = ring_flush,
+	.has_input = ring_has_input,
+	.has_space = ring_has_space,
 	.close = ring_close,
 };

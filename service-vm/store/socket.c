@@ -68,7 +68,8 @@ static void sock_nothing(struct conn *conn)
 	(void)conn;
 }
 
-static bool sock_is_stuck(struct conn *conn)
+/* The kernel holds the bytes, and poll() tells of them. */
+static bool sock_no(const struct conn *conn)
 {
 	(void)conn;
 	return false;
@@ -88,9 +89,11 @@ static void sock_close(struct conn *conn, int reason)
 static const struct transport socket_transport = {
 	.receive = sock_receive,
 	.consume = sock_nothing,
-	.is_stuck = sock_is_stuck,
+	.holds_bytes = sock_no,
 	.send = sock_send,
 	.flush = sock_nothing,
+	.has_input = sock_no,
+	.has_space = sock_no,
 	.close = sock_close,
 };
 

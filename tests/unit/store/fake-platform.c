@@ -116,6 +116,8 @@ void platform_notify(struct platform *p, uint32_t local_port)
 {
 	(void)p;
 	__atomic_add_fetch(&machine->nr_notified[local_port - 1], 1, __ATOMIC_SEQ_CST);
+	if (machine->on_notify)
+		machine->on_notify((uint16_t)(local_port - 1));
 }
 
 enum domain_state platform_domain_state(struct platform *p, uint16_t domid)

@@ -11,6 +11,7 @@
 #define FAKE_DOMAINS 1200u
 
 struct fake_machine {
+	void (*on_notify)(uint16_t domid); /* NULL: the peer does nothing at once */
 	union {
 		struct xenstore_domain_interface interface;
 		char bytes[4096];

@@ -169,6 +169,69 @@ START_TEST(the_peer_is_notified_of_answers_and_of_room)
 }
 END_TEST
 
+/* Linux tells of bytes only when it sees that all before them are consumed, and it sends a request in two
+ * parts. */
+START_TEST(the_part_of_a_request_that_has_come_is_consumed)
+{
+	struct xsd_sockmsg header = { XS_GET_DOMAIN_PATH, 7, 0, 2 };
+	struct xenstore_domain_interface *page = world_page(1);
+	struct message m;
+
+	world_put(1, &header, sizeof(header));
+	world_serve();
+	ck_assert_uint_eq(page->req_cons, page->req_prod);
+	world_put(1, "1", 2);
+	ck_assert(world_get(1, &m));
+	ck_assert_uint_eq(m.header.req_id, 7);
+	ck_assert_str_eq(m.data, "/local/domain/1");
+}
+END_TEST
+
+static void add_request_without_event(uint16_t domid)
+{
+	static const char request[] = "1";
+	struct xsd_sockmsg header = { XS_GET_DOMAIN_PATH, 8, 0, sizeof(request) };
+
+	world_on_notify(NULL);
+	world_put_quietly(domid, &header, sizeof(header));
+	world_put_quietly(domid, request, sizeof(request));
+}
+
+/* It looked at our index just before we changed it, so it sends no event. */
+START_TEST(what_the_peer_adds_at_the_end_of_a_turn_is_seen)
+{
+	struct xenstore_domain_interface *page = world_page(1);
+
+	world_on_notify(add_request_without_event);
+	world_send(1, XS_GET_DOMAIN_PATH, 0, STR("1"));
+	world_serve();
+	ck_assert_uint_eq(page->req_cons, page->req_prod);
+	ck_assert_uint_eq(page->rsp_prod - page->rsp_cons,
+			  2 * (sizeof(struct xsd_sockmsg) + sizeof("/local/domain/1")));
+}
+END_TEST
+
+static void fetch_all_without_event(uint16_t domid)
+{
+	world_page(domid)->rsp_cons = world_page(domid)->rsp_prod;
+}
+
+START_TEST(the_room_that_the_peer_makes_at_the_end_of_a_turn_is_used)
+{
+	char value[4000] = "/big";
+	uint32_t prod;
+
+	memset(value + 5, 'x', sizeof(value) - 5);
+	ask(0, XS_WRITE, 0, value, sizeof(value));
+	prod = world_page(0)->rsp_prod;
+	world_send(0, XS_READ, 0, STR("/big"));
+	world_on_notify(fetch_all_without_event);
+	world_serve();
+	ck_assert_uint_eq(world_page(0)->rsp_prod - prod,
+			  sizeof(struct xsd_sockmsg) + sizeof(value) - sizeof("/big"));
+}
+END_TEST
+
 UNIT_MAIN("store-ring", world_setup, world_teardown,
 	  a_producer_index_too_far_ahead_ends_the_connection,
 	  a_producer_index_that_goes_back_ends_the_connection,
@@ -177,4 +240,7 @@ UNIT_MAIN("store-ring", world_setup, world_teardown,
 	  the_page_says_what_the_server_can_do, messages_longer_than_the_ring_pass_both_ways,
 	  indices_wrap, a_domain_that_does_not_fetch_answers_is_not_served_further,
 	  events_for_a_domain_that_does_not_fetch_them_are_bounded, equal_events_that_wait_are_one,
-	  the_peer_is_notified_of_answers_and_of_room)
+	  the_peer_is_notified_of_answers_and_of_room,
+	  the_part_of_a_request_that_has_come_is_consumed,
+	  what_the_peer_adds_at_the_end_of_a_turn_is_seen,
+	  the_room_that_the_peer_makes_at_the_end_of_a_turn_is_used)

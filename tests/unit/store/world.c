@@ -102,13 +102,25 @@ void world_clear_page(uint16_t domid)
 	memset(world_page(domid), 0, sizeof(struct xenstore_domain_interface));
 }
 
-size_t world_put(uint16_t domid, const void *data, size_t len)
+void world_on_notify(void (*fn)(uint16_t domid))
+{
+	machine->on_notify = fn;
+}
+
+size_t world_put_quietly(uint16_t domid, const void *data, size_t len)
 {
 	struct xenstore_domain_interface *page = world_page(domid);
 	size_t n = 0;
 
 	while (n < len && page->req_prod - page->req_cons < XENSTORE_RING_SIZE)
 		page->req[MASK_XENSTORE_IDX(page->req_prod++)] = ((const char *)data)[n++];
+	return n;
+}
+
+size_t world_put(uint16_t domid, const void *data, size_t len)
+{
+	size_t n = world_put_quietly(domid, data, len);
+
 	fake_machine_send_event(domid);
 	return n;
 }

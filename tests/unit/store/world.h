@@ -33,6 +33,7 @@ void world_restart(void);
 /* The domain's page, made on demand; what happened to its port. */
 struct xenstore_domain_interface *world_page(uint16_t domid);
 unsigned int world_nr_notified(uint16_t domid);
+void world_on_notify(void (*fn)(uint16_t domid)); /* NULL: nothing */
 void world_fail_maps(bool fail);
 void world_set_domain_state(uint16_t domid, enum domain_state state);
 
@@ -41,6 +42,7 @@ void world_clear_page(uint16_t domid);
 
 /* What the peer does. put() leaves out what does not fit; get() is false where no whole message waits. */
 size_t world_put(uint16_t domid, const void *data, size_t len);
+size_t world_put_quietly(uint16_t domid, const void *data, size_t len); /* without an event */
 bool world_get(uint16_t domid, struct message *m);
 
 /* The store's turn. */
