@@ -199,10 +199,12 @@ static int run(struct device *d, const struct options *o, struct err *err)
 		code = sandbox_leave_root(o->user, err);
 	if (!code)
 		code = sandbox_enter(rules, ARRAY_SIZE(rules), err);
-	if (!code)
-		code = serve(d, epoll_fd, err);
-	device_close(d);
-	return code;
+	if (code) {
+		device_close(d);
+		return code;
+	}
+	/* At its end the kernel gives everything back: closing the store's library would load another one. */
+	return serve(d, epoll_fd, err);
 }
 
 int main(int argc, char **argv)

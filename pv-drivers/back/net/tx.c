@@ -33,7 +33,7 @@ static int apply_extra(struct queue *q, struct tx_packet *p, const struct netif_
 		if (!extra->u.gso.size || (extra->u.gso.type != XEN_NETIF_GSO_TYPE_TCPV4 &&
 					   extra->u.gso.type != XEN_NETIF_GSO_TYPE_TCPV6))
 			return net_broken(q->net,
-					  "a packet to be cut in pieces of %u bytes, type %u",
+					  "a packet to be cut in pieces of %u bytes by type %u",
 					  extra->u.gso.size, extra->u.gso.type);
 		p->gso_size = extra->u.gso.size;
 		p->gso_type = extra->u.gso.type;
