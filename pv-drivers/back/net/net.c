@@ -87,8 +87,10 @@ void net_remove_queues(struct net *n)
 
 void net_port_event(struct net *n, uint32_t port)
 {
-	for (unsigned int i = 0; i < n->nr_queues; i++)
+	for (unsigned int i = 0; i < n->nr_queues; i++) {
 		n->queues[i].tx_is_due |= n->queues[i].tx_port == port;
+		n->queues[i].rx_is_due |= n->queues[i].rx_port == port;
+	}
 	n->ctrl_is_due |= n->ctrl_port == port;
 }
 

@@ -260,6 +260,10 @@ static int fill(struct queue *q, uint64_t now_ns, uint64_t *wake_ns)
 	uint64_t wait_ns;
 	int placed;
 
+	if (q->rx_is_due && ring_back_look(&q->rx) == RING_BROKEN)
+		return net_broken(n, "the requests of rx queue %u are more than its ring holds",
+				  q->index);
+	q->rx_is_due = false;
 	if (q->is_stalled) {
 		placed = watch_stalled(q);
 		if (placed || q->is_stalled)

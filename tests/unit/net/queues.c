@@ -554,6 +554,16 @@ START_TEST(an_index_of_the_rx_ring_far_ahead_ends_the_connection)
 }
 END_TEST
 
+START_TEST(an_index_of_the_rx_ring_is_looked_at_when_the_guest_notifies)
+{
+	g.rx.view.shared->req_prod = 1000;
+	ck_assert_int_eq(serve(), 0);
+	net_port_event(&net, net.queues[0].rx_port);
+	ck_assert_int_eq(serve(), -EPROTO);
+	g.rx.view.shared->req_prod = 0;
+}
+END_TEST
+
 /* What a process leaves that is killed: nr_torn rx responses written and not published. */
 static void die_and_come_back(uint32_t nr_torn)
 {
@@ -705,6 +715,7 @@ UNIT_MAIN("net-queues", setup, teardown, a_packet_comes_out_as_it_was_put_and_is
 	  a_page_that_cannot_be_written_costs_only_its_own_packet,
 	  many_packets_are_received_in_batches,
 	  an_index_of_the_rx_ring_far_ahead_ends_the_connection,
+	  an_index_of_the_rx_ring_is_looked_at_when_the_guest_notifies,
 	  a_process_that_takes_over_answers_for_the_one_before,
 	  a_ring_that_was_idle_goes_on_as_if_nothing_had_been,
 	  a_frontend_controls_the_hash_and_gets_it_with_its_packets,
