@@ -141,25 +141,37 @@ static void make_printable(char *text, size_t bytes)
 	}
 }
 
+/* The end of a file, to be freed; NULL: there is none such. */
+static char *read_end(const char *path, size_t max)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	ssize_t got;
+	char *text;
+
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return NULL;
+	text = malloc(max + 1);
+	if (!text)
+		return NULL;
+	got = pread(fd, text, max, st.st_size > (off_t)max ? st.st_size - (off_t)max : 0);
+	if (got < 0)
+		got = 0;
+	make_printable(text, (size_t)got);
+	text[got] = '\0';
+	return text;
+}
+
 cJSON *last_lines(const char *path, size_t max_lines)
 {
 	cJSON *lines = cJSON_CreateArray();
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	size_t want = MAX(max_lines * 160, TAIL_BYTES);
-	cleanup_free char *text = malloc(want + 1);
-	char *line, *rest;
-	struct stat st;
-	ssize_t got;
+	char *text = read_end(path, MAX(max_lines * 160, TAIL_BYTES)), *line, *rest;
 
-	if (fd < 0 || !text || fstat(fd, &st) || !S_ISREG(st.st_mode))
+	if (!text)
 		return lines;
-	got = pread(fd, text, want, st.st_size > (off_t)want ? st.st_size - (off_t)want : 0);
-	if (got <= 0)
-		return lines;
-	make_printable(text, (size_t)got);
-	text[got] = '\0';
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		cJSON_AddItemToArray(lines, cJSON_CreateString(line));
+	free(text);
 	while ((size_t)cJSON_GetArraySize(lines) > max_lines)
 		cJSON_DeleteItemFromArray(lines, 0);
 	return lines;

@@ -87,22 +87,22 @@ void rpc_stream_fini(struct rpc_stream *s)
 	rpc_stream_init(s, -1);
 }
 
-/* Room for `more` bytes behind nr. */
-static int reserve(char **bytes, size_t nr, size_t *max, size_t more)
+/* Room for `more` bytes behind nr; where it is, NULL without memory. */
+static char *reserve(char **bytes, size_t nr, size_t *max, size_t more)
 {
 	size_t want = nr + more, size = *max ? *max : RECEIVE_BYTES;
 	char *grown;
 
-	if (want <= *max)
-		return 0;
+	if (*bytes && want <= *max)
+		return *bytes + nr;
 	while (size < want)
 		size *= 2;
 	grown = realloc(*bytes, size);
 	if (!grown)
-		return -ENOMEM;
+		return NULL;
 	*bytes = grown;
 	*max = size;
-	return 0;
+	return grown + nr;
 }
 
 static void drop_taken(struct rpc_stream *s)
@@ -117,17 +117,17 @@ static void drop_taken(struct rpc_stream *s)
 
 int rpc_stream_receive(struct rpc_stream *s)
 {
+	char *room;
 	ssize_t got;
-	int ret;
 
 	drop_taken(s);
 	if (s->nr_in >= RPC_LINE_MAX)
 		return -EMSGSIZE;
-	ret = reserve(&s->in, s->nr_in, &s->max_in, RECEIVE_BYTES);
-	if (ret)
-		return ret;
+	room = reserve(&s->in, s->nr_in, &s->max_in, RECEIVE_BYTES);
+	if (!room)
+		return -ENOMEM;
 	do
-		got = recv(s->fd, s->in + s->nr_in, s->max_in - s->nr_in, 0);
+		got = recv(s->fd, room, s->max_in - s->nr_in, 0);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
@@ -137,7 +137,7 @@ int rpc_stream_receive(struct rpc_stream *s)
 
 int rpc_stream_take(struct rpc_stream *s, cJSON **ret_message)
 {
-	const char *from = s->nr_in ? s->in + s->taken : NULL, *end, *rest;
+	const char *from = s->in ? s->in + s->taken : "", *end, *rest;
 	size_t skip = s->scanned, nr = s->nr_in - s->taken;
 	cJSON *message;
 
@@ -164,19 +164,18 @@ int rpc_stream_put(struct rpc_stream *s, const cJSON *message)
 {
 	char *text = cJSON_PrintUnformatted(message);
 	size_t bytes = text ? strlen(text) : 0;
-	int ret = text ? 0 : -ENOMEM;
+	bool is_short = bytes < RPC_LINE_MAX;
+	char *room = text && is_short ? reserve(&s->out, s->nr_out, &s->max_out, bytes + 1) : NULL;
 
-	if (!ret && bytes >= RPC_LINE_MAX)
-		ret = -EMSGSIZE;
-	if (!ret)
-		ret = reserve(&s->out, s->nr_out, &s->max_out, bytes + 1);
-	if (!ret) {
-		memcpy(s->out + s->nr_out, text, bytes);
-		s->out[s->nr_out + bytes] = '\n';
+	if (room) {
+		memcpy(room, text, bytes + 1);
+		room[bytes] = '\n'; /* in place of the zero */
 		s->nr_out += bytes + 1;
 	}
 	cJSON_free(text);
-	return ret;
+	if (!is_short)
+		return -EMSGSIZE;
+	return room ? 0 : -ENOMEM;
 }
 
 int rpc_stream_send(struct rpc_stream *s)
@@ -239,7 +238,7 @@ static int next_line(struct rpc_stream *s, cJSON **ret_line, struct err *err)
 int rpc_call(struct rpc_stream *s, const cJSON *request, rpc_news_fn news, void *argument,
 	     cJSON **ret_reply, struct err *err)
 {
-	cJSON *line;
+	cJSON *line = NULL;
 	int ret = rpc_stream_put(s, request);
 
 	if (!ret)
