@@ -123,7 +123,7 @@ static int allow(scmp_filter_ctx filter, const struct sandbox_rule *rules, size_
 
 		if (r->has_argument)
 			code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, r->call, 1,
-						SCMP_CMP64(r->argument, SCMP_CMP_EQ, r->value));
+						SCMP_CMP64(r->argument, SCMP_CMP_EQ, r->value, 0));
 		else
 			code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, r->call, 0);
 	}
