@@ -1,0 +1,246 @@
+/* Disks by lodged's own protocol. lodge-block is a script that writes down how it was called, and stays. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/guest.h"
+#include "unit.h"
+#include "world.h"
+
+#define BACK "/local/domain/0/backend/lodge-block/1/51712"
+
+static void write_file(const char *name, const char *text, mode_t mode)
+{
+	int fd = open(world_path(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void make_image(const char *name, off_t bytes)
+{
+	write_file(name, "", 0600);
+	ck_assert_int_eq(truncate(world_path(name), bytes), 0);
+}
+
+static void setup(void)
+{
+	world_setup();
+	write_file("run/lodge-block", "#!/bin/sh\necho \"$@\" >\"${0%/*}/called\"\nexec sleep 1000\n",
+		   0700);
+	make_image("a.img", 1 << 20);
+	make_image("b.img", 1 << 20);
+}
+
+/* <devices> with one disk; more: elements of it. */
+static const char *disk_xml(const char *image, const char *target, const char *more)
+{
+	static char xml[1024];
+
+	snprintf(
+		xml, sizeof(xml),
+		"<devices><disk><source file=\\\"%s\\\"/><target dev=\\\"%s\\\"/>%s</disk></devices>",
+		world_path(image), target, more);
+	return xml;
+}
+
+static void create(const char *name, const char *image, const char *more)
+{
+	world_ok("{'verb':'create','xml':'%s'}", world_xml(name, disk_xml(image, "xvda", more)));
+}
+
+static const char *code_of(const char *name, const char *image, const char *more)
+{
+	return world_code("{'verb':'create','xml':'%s'}",
+			  world_xml(name, disk_xml(image, "xvda", more)));
+}
+
+static const char *read_back(const char *name)
+{
+	static char text[2048];
+	int fd = open(world_path(name), O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[length > 0 ? length : 0] = 0;
+	return text;
+}
+
+static bool was_called_with(const char *word)
+{
+	return strstr(read_back("run/called"), word) != NULL;
+}
+
+START_TEST(a_disk_has_its_nodes_its_process_and_its_journal)
+{
+	create("web", "a.img",
+	       "<iotune><total_iops_sec>100</total_iops_sec><total_iops_sec_max>500</total_iops_sec_max>"
+	       "</iotune>");
+	ck_assert_str_eq(node("/local/domain/1/device/vbd/51712/backend"), BACK);
+	ck_assert_str_eq(node("/local/domain/1/device/vbd/51712/virtual-device"), "51712");
+	ck_assert_str_eq(node(BACK "/mode"), "w");
+	ck_assert_str_eq(node(BACK "/dev"), "xvda");
+	world_until(was_called_with("--limit=operations-total-max=500"));
+	ck_assert(was_called_with("--domain 1 --frontend /local/domain/1/device/vbd/51712"));
+	ck_assert(was_called_with("--journal-fd 3 --disk-fd 4 --queues 1 --discard"));
+	ck_assert(was_called_with("--limit=operations-total=100"));
+	ck_assert_int_eq(access(world_path("run/block-1-51712"), F_OK), 0);
+	world_ok("{'verb':'destroy','guest':'web'}");
+	world_until(access(world_path("run/block-1-51712"), F_OK));
+}
+END_TEST
+
+START_TEST(an_image_that_is_missing_is_refused)
+{
+	ck_assert_str_eq(code_of("web", "none.img", ""), "failed");
+	ck_assert(list_is_empty(&lodged.guests));
+}
+END_TEST
+
+START_TEST(an_image_of_another_format_than_said_is_refused)
+{
+	write_file("q.img", "QFI\xfb and so on", 0600);
+	ck_assert_str_eq(code_of("web", "q.img", ""), "invalid");
+	ck_assert_str_eq(code_of("web", "a.img", "<driver type=\\\"qcow2\\\"/>"), "invalid");
+}
+END_TEST
+
+START_TEST(an_image_that_is_no_file_is_refused)
+{
+	ck_assert_int_eq(mkdir(world_path("folder"), 0700), 0);
+	ck_assert_str_ne(code_of("web", "folder", "<readonly/>"), "ok");
+}
+END_TEST
+
+START_TEST(an_image_in_use_is_refused_until_the_other_guest_has_ended)
+{
+	create("web", "a.img", "");
+	ck_assert_str_eq(code_of("db", "a.img", ""), "busy");
+	ck_assert_str_eq(code_of("db", "a.img", "<readonly/>"), "busy");
+	ck_assert_str_eq(code_of("db", "a.img", "<shareable/>"), "busy");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	world_until(list_is_empty(&lodged.guests));
+	create("db", "a.img", "");
+}
+END_TEST
+
+START_TEST(images_are_shared_by_those_that_only_read_or_may_share)
+{
+	create("web", "a.img", "<readonly/>");
+	create("db", "a.img", "<readonly/>");
+	ck_assert_str_eq(code_of("mail", "a.img", ""), "busy");
+	create("one", "b.img", "<shareable/>");
+	create("two", "b.img", "<shareable/>");
+	ck_assert_str_eq(node("/local/domain/0/backend/lodge-block/1/51712/mode"), "r");
+}
+END_TEST
+
+START_TEST(one_guest_cannot_have_an_image_twice)
+{
+	create("web", "a.img", "");
+	ck_assert_str_eq(world_code("{'verb':'disk-attach','guest':'web','xml':'<disk><source "
+				    "file=\\\"%s\\\"/><target dev=\\\"xvdb\\\"/></disk>'}",
+				    world_path("a.img")),
+			 "busy");
+}
+END_TEST
+
+static void attach(const char *image, const char *target)
+{
+	world_ok("{'verb':'disk-attach','guest':'web','xml':'<disk><source file=\\\"%s\\\"/>"
+		 "<target dev=\\\"%s\\\"/></disk>'}",
+		 world_path(image), target);
+}
+
+START_TEST(disks_come_go_and_are_listed_while_a_guest_runs)
+{
+	const cJSON *disks;
+
+	create("web", "a.img", "");
+	attach("b.img", "xvdc");
+	ck_assert_str_eq(node("/local/domain/1/device/vbd/51744/state"), "1");
+	disks = cJSON_GetObjectItem(world_ok("{'verb':'disk-list','guest':'web'}"), "disks");
+	ck_assert_int_eq(cJSON_GetArraySize(disks), 2);
+	ck_assert_str_eq(text_of(cJSON_GetArrayItem(disks, 1), "target"), "xvdc");
+	ck_assert_int_eq(number_of(cJSON_GetArrayItem(disks, 1), "bytes"), 1 << 20);
+	ck_assert_str_eq(world_code("{'verb':'disk-detach','guest':'web','target':'xvdz'}"),
+			 "not-found");
+	ck_assert_str_eq(world_code("{'verb':'disk-attach','guest':'web','xml':'<x/>'}"),
+			 "invalid");
+}
+END_TEST
+
+START_TEST(a_new_lodged_has_the_image_and_its_lock_from_the_process_that_serves_it)
+{
+	create("web", "a.img", "");
+	world_until(was_called_with("--domain"));
+	world_restart();
+	ck_assert_str_eq(code_of("db", "a.img", ""), "busy");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	world_until(list_is_empty(&lodged.guests));
+	create("db", "a.img", "");
+}
+END_TEST
+
+START_TEST(a_disk_grows_and_its_process_is_told)
+{
+	struct stat s;
+
+	create("web", "a.img", "");
+	world_ok("{'verb':'disk-resize','guest':'web','target':'xvda','bytes':2097152}");
+	ck_assert_int_eq(stat(world_path("a.img"), &s), 0);
+	ck_assert_int_eq(s.st_size, 2 << 20);
+	ck_assert_str_eq(node(BACK "/resize"), "2097152");
+	ck_assert_str_eq(
+		world_code("{'verb':'disk-resize','guest':'web','target':'xvda','bytes':1048576}"),
+		"invalid");
+}
+END_TEST
+
+static const char *clone_code(const char *from, const char *to, const char *how)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s", world_path(from));
+	return world_code("{'verb':'disk-clone','from':'%s','to':'%s','how':'%s'}", path,
+			  world_path(to), how);
+}
+
+START_TEST(images_are_copied_to_files_that_are_not_there)
+{
+	struct stat s;
+
+	write_file("a.img", "some data", 0600);
+	ck_assert_int_eq(truncate(world_path("a.img"), 1 << 20), 0);
+	ck_assert_str_eq(clone_code("a.img", "c.img", "copy"), "ok");
+	ck_assert_str_eq(read_back("c.img"), "some data");
+	ck_assert_int_eq(stat(world_path("c.img"), &s), 0);
+	ck_assert_int_eq(s.st_size, 1 << 20);
+	ck_assert_int_le(s.st_blocks, 64); /* holes stay holes */
+	ck_assert_str_eq(clone_code("a.img", "c.img", "copy"), "exists");
+	ck_assert_str_eq(clone_code("none.img", "d.img", "copy"), "failed");
+	ck_assert_str_eq(clone_code("a.img", "d.img", "magic"), "invalid");
+}
+END_TEST
+
+START_TEST(an_image_in_use_is_not_copied)
+{
+	create("web", "a.img", "");
+	ck_assert_str_eq(clone_code("a.img", "c.img", "copy"), "busy");
+	ck_assert_int_ne(access(world_path("c.img"), F_OK), 0);
+}
+END_TEST
+
+UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process_and_its_journal,
+	  an_image_that_is_missing_is_refused, an_image_of_another_format_than_said_is_refused,
+	  an_image_that_is_no_file_is_refused,
+	  an_image_in_use_is_refused_until_the_other_guest_has_ended,
+	  images_are_shared_by_those_that_only_read_or_may_share,
+	  one_guest_cannot_have_an_image_twice, disks_come_go_and_are_listed_while_a_guest_runs,
+	  a_new_lodged_has_the_image_and_its_lock_from_the_process_that_serves_it,
+	  a_disk_grows_and_its_process_is_told, images_are_copied_to_files_that_are_not_there,
+	  an_image_in_use_is_not_copied)
