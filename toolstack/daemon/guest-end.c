@@ -311,7 +311,7 @@ static void dumped(void *argument, int ret, const struct err *err)
 static void dump_then_end(struct guest *g)
 {
 	char path[512], now[TIME_TEXT_BYTES];
-	struct err err;
+	struct err err = { "" };
 	int ret;
 
 	g->state = GUEST_ENDED;
@@ -351,7 +351,7 @@ void guest_domain_ended(struct guest *g, const struct lodge_domain_info *info)
 	bool is_gone = info->flags & (LODGE_DOMAIN_GONE | LODGE_DOMAIN_DYING);
 	enum end_reason reason = is_gone ? END_GONE : end_reason_of_shutdown(info->shutdown_reason);
 	enum domain_action action = policy_action(g->active->d, reason);
-	struct err text;
+	struct err text = { "" };
 
 	/* An order to power off holds also for a guest whose description says otherwise. */
 	if (reason == END_POWEROFF && g->requested && !strcmp(g->requested, "poweroff"))

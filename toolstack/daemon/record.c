@@ -17,7 +17,7 @@
 #include "daemon/guest.h"
 #include "lib/cleanup.h"
 
-#define FILE_MAX (2u << 20)
+#define FILE_MAX (2 << 20)
 
 /* --- files --- */
 
@@ -79,19 +79,21 @@ int file_replace(const char *path, const char *bytes, size_t nr_bytes, bool is_d
 }
 
 /* A small file, to be freed. */
-static char *file_read(const char *path, size_t *ret_bytes)
+static char *file_read(const char *path)
 {
-	cleanup_fclose FILE *f = fopen(path, "re");
-	char *text = f ? malloc(FILE_MAX + 1) : NULL, *fitted;
-	size_t bytes;
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t max = 0;
+	ssize_t bytes;
 
-	if (!text)
+	if (!f)
 		return NULL;
-	bytes = fread(text, 1, FILE_MAX, f);
-	text[bytes] = '\0';
-	fitted = realloc(text, bytes + 1);
-	*ret_bytes = bytes;
-	return fitted ? fitted : text;
+	bytes = getdelim(&text, &max, '\0', f);
+	fclose(f);
+	if (bytes > 0 && bytes <= FILE_MAX)
+		return text;
+	free(text);
+	return NULL;
 }
 
 static int make_folder(const char *folder, const char *name, mode_t mode, struct err *err)
@@ -246,8 +248,7 @@ static struct config *read_config(const struct lodged *l, const char *file, cons
 
 static void load_definition(struct lodged *l, const char *path)
 {
-	size_t bytes;
-	char *text = file_read(path, &bytes);
+	char *text = file_read(path);
 	struct config *c = text ? read_config(l, path, text) : NULL;
 	struct guest *g;
 	struct err err;
@@ -343,8 +344,7 @@ static void load_object(struct lodged *l, const char *path, const cJSON *object)
 
 static void load_record(struct lodged *l, const char *path)
 {
-	size_t bytes;
-	char *text = file_read(path, &bytes);
+	char *text = file_read(path);
 	cJSON *object = text ? cJSON_Parse(text) : NULL;
 
 	if (!cJSON_IsObject(object))
