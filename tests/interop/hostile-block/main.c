@@ -123,17 +123,6 @@ static enum outcome index_wrap(void)
 	return outcome;
 }
 
-/* Answers are never taken, and yet there is more to ask. */
-static enum outcome ring_overrun(void)
-{
-	struct blkif_request request = good_request();
-
-	for (unsigned int i = 0; i < ALL_IN_RING; i++)
-		put(&request, sizeof(request));
-	delay_ns(200 * MS);
-	return set_producer(queue->ring.req_prod + 1);
-}
-
 /* --- requests --- */
 
 static enum outcome unknown_operation(void)
@@ -436,7 +425,6 @@ static const struct hostile_case {
 	{ "index-far-ahead", index_far_ahead, MAY(STOPPED), 0 },
 	{ "index-back", index_back, MAY(STOPPED), 0 },
 	{ "index-wrap", index_wrap, MAY(WORKED), 0xffffffd0 },
-	{ "ring-overrun", ring_overrun, MAY(STOPPED), 0 },
 	{ "unknown-operation", unknown_operation, REFUSAL, 0 },
 	{ "no-segments", no_segments, REFUSAL, 0 },
 	{ "many-segments", many_segments, REFUSAL, 0 },
