@@ -111,6 +111,8 @@ static const char *vcpu_state_name(uint32_t flags)
 		return "paused";
 	if (flags & LODGE_VCPU_RUNNING)
 		return "running";
+	if (flags & LODGE_VCPU_CAPPED)
+		return "capped";
 	return flags & LODGE_VCPU_BLOCKED ? "blocked" : "waiting";
 }
 
@@ -135,8 +137,10 @@ static void add_affinity(cJSON *object, struct guest *g, uint32_t vcpu)
 
 	if (hypervisor_get_affinity(g->lodged->hv, g->domain, vcpu, mask))
 		return;
-	for (unsigned int i = 0; i < sizeof(mask); i++)
-		set.word[i / 8] |= (uint64_t)mask[i] << (i % 8 * 8);
+	for (unsigned int cpu = 0; cpu < MIN(g->lodged->nr_cpus, 8 * sizeof(mask)); cpu++) {
+		if (mask[cpu / 8] >> cpu % 8 & 1)
+			set.word[cpu / 64] |= BIT64(cpu % 64);
+	}
 	text = cpu_set_format(&set);
 	if (text)
 		cJSON_AddStringToObject(object, "affinity", text);
@@ -155,6 +159,7 @@ static cJSON *make_vcpu(struct guest *g, const struct lodge_vcpu_info *v,
 	cJSON_AddNumberToObject(object, "waiting_ns", (double)v->waiting_ns);
 	if (v->capped_ns) /* a part of that */
 		cJSON_AddNumberToObject(object, "capped_ns", (double)v->capped_ns);
+	cJSON_AddNumberToObject(object, "capped_ns", (double)v->capped_ns);
 	cJSON_AddNumberToObject(object, "blocked_ns", (double)v->blocked_ns);
 	cJSON_AddNumberToObject(object, "offline_ns", (double)v->offline_ns);
 	cJSON_AddNumberToObject(object, "weight", v->weight);
@@ -202,6 +207,7 @@ static void add_memory(cJSON *object, const struct lodge_domain_info *info)
 	cJSON_AddNumberToObject(memory, "owned_kib", (double)(info->nr_pages * PAGE_KIB));
 	cJSON_AddNumberToObject(memory, "limit_kib", (double)(info->max_pages * PAGE_KIB));
 	cJSON_AddNumberToObject(memory, "tables_kib", (double)(info->nr_tables * PAGE_KIB));
+	cJSON_AddNumberToObject(memory, "overhead_kib", (double)(info->overhead >> 10));
 	cJSON_AddNumberToObject(memory, "overhead_kib", (double)(info->overhead >> 10));
 	cJSON_AddNumberToObject(memory, "grant_frames", info->nr_grant_frames);
 	cJSON_AddNumberToObject(memory, "maptrack_frames", info->nr_maptrack_frames);

@@ -81,6 +81,7 @@ static void read_host(struct lodged *l)
 static int open_hypervisor(struct lodged *l, hypervisor_open_fn open_hv, void *argument,
 			   struct err *err)
 {
+	struct lodge_host_info info;
 	uint32_t version = 0;
 	int ret;
 
@@ -95,6 +96,8 @@ static int open_hypervisor(struct lodged *l, hypervisor_open_fn open_hv, void *a
 		return err_set(err, -EPROTO,
 			       "the hypervisor's control interface is version %u, lodged's is %u",
 			       version, LODGE_CONTROL_VERSION);
+	if (!hypervisor_host(l->hv, &info))
+		l->nr_cpus = info.nr_cpus;
 	ret = jobs_create(&l->loop, MAX_THREADS, open_hv, argument, &l->jobs);
 	return ret ? err_errno(err, ret, "threads") : 0;
 }

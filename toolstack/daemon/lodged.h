@@ -29,6 +29,7 @@ struct lodged {
 	struct nodes *nodes;
 	struct hypervisor *hv; /* the loop's thread's own */
 	struct jobs *jobs;
+	uint32_t nr_cpus; /* of the host */
 	int lock_fd;      /* of state_dir: there is one lodged */
 	char *host;       /* what makes MAC addresses this host's; may be NULL */
 	char boot_id[40]; /* records of another boot are of guests that are gone */

@@ -29,8 +29,8 @@ static void make_image(const char *name, off_t bytes)
 static void setup(void)
 {
 	world_setup();
-	write_file("run/lodge-block", "#!/bin/sh\necho \"$@\" >\"${0%/*}/called\"\nexec sleep 1000\n",
-		   0700);
+	write_file("run/lodge-block",
+		   "#!/bin/sh\necho \"$@\" >\"${0%/*}/called\"\nexec sleep 1000\n", 0700);
 	make_image("a.img", 1 << 20);
 	make_image("b.img", 1 << 20);
 }

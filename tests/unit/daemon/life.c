@@ -380,6 +380,7 @@ START_TEST(memory_vcpus_weight_and_pins_reach_the_hypervisor)
 	ck_assert_uint_eq(fake_domain(1)->cap, 50);
 	world_ok("{'verb':'pin','guest':'web','vcpu':null,'cpus':'1'}");
 	ck_assert_uint_eq(fake_domain(1)->affinity[0], 2);
+	ck_assert_str_eq(text_of(world_ok("{'verb':'info','guest':'web'}"), "affinity"), "1");
 }
 END_TEST
 
