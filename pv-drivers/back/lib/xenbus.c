@@ -157,6 +157,7 @@ static int close_to(struct xenbus *x, enum xenbus_state state, struct err *err)
 	int code = 0;
 
 	disconnect(x);
+	x->is_takeover = false; /* what connects after this is new */
 	if (x->state != state)
 		code = xenbus_set_state(x, state);
 	return code ? err_errno(err, code, "xenstore") : 0;

@@ -148,6 +148,10 @@ START_TEST(a_frontend_that_closed_while_no_process_was_there_is_not_taken_over)
 	start();
 	ck_assert_int_eq(nr_connected, 0);
 	expect("5");
+	front_goes("6");
+	front_goes("1"); /* new rings come, which nobody has served before */
+	front_goes("3");
+	ck_assert(x.is_connected && !took_over);
 }
 END_TEST
 
