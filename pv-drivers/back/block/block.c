@@ -211,6 +211,7 @@ static void on_disconnect(struct xenbus *x)
 	pages_destroy(b->pages);
 	b->pages = NULL;
 	b->nr_queues = 0;
+	b->is_broken = false;
 	journal_reset(b->journal, 0, NULL);
 }
 
