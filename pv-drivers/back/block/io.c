@@ -179,7 +179,8 @@ static void fail(struct io *io, int result)
 			return;
 		}
 	}
-	if (result == -ENOSPC || result == -EDQUOT) {
+	/* Not a flush: the kernel tells of bytes that it could not keep once, and then forgets them. */
+	if ((result == -ENOSPC || result == -EDQUOT) && io->transfer.kind != TRANSFER_FLUSH) {
 		stall(io);
 		return;
 	}

@@ -19,6 +19,7 @@ static void expect_stopped(const char *why)
 	ck_assert_msg(strstr(node("error"), why), "error is \"%s\"", node("error"));
 	ck_assert_uint_eq(fake_nr_mapped(guest), 0);
 	ck_assert_uint_eq(fake_nr_bound(guest), 0);
+	ck_assert(!block.is_broken); /* nothing is left to react to: the process sleeps */
 }
 
 static void write_then_read(void)
@@ -300,6 +301,18 @@ START_TEST(without_space_the_guest_waits_and_nothing_is_lost)
 }
 END_TEST
 
+START_TEST(a_flush_that_had_no_space_is_an_error_and_not_tried_again)
+{
+	front_connect();
+	disk.result = -ENOSPC;
+	front_send(0, BLKIF_OP_FLUSH_DISKCACHE, 1, 0, 0, 0);
+	run();
+	ck_assert_int_eq(front_take(0, 1), BLKIF_RSP_ERROR);
+	disk.result = 0;
+	write_then_read();
+}
+END_TEST
+
 START_TEST(limits_hold_requests_back_for_as_long_as_they_say)
 {
 	uint64_t id;
@@ -531,6 +544,7 @@ UNIT_MAIN("block", front_setup, front_teardown, a_disk_tells_what_it_is_and_can_
 	  an_operation_nobody_knows_is_answered_as_such,
 	  an_error_of_the_disk_is_an_error_of_the_request_only,
 	  without_space_the_guest_waits_and_nothing_is_lost,
+	  a_flush_that_had_no_space_is_an_error_and_not_tried_again,
 	  limits_hold_requests_back_for_as_long_as_they_say,
 	  a_disk_that_has_grown_is_told_to_the_guest, indices_far_ahead_stop_the_device,
 	  a_segment_that_leaves_its_page_stops_the_device,
