@@ -237,7 +237,7 @@ bool net_close(struct net *n)
 
 void net_poll(struct net_queue *q)
 {
-	struct netif_tx_response response;
+	struct netif_tx_response response = { 0 };
 	enum ring_status status;
 
 	while (!q->is_broken &&
@@ -328,7 +328,9 @@ static bool take_rx(struct net_queue *q, union net_rx_entry *ret_entry)
 /* The extra slots behind a frame's first. */
 static bool skip_extras(struct net_queue *q)
 {
-	union net_rx_entry entry = { .extra.flags = XEN_NETIF_EXTRA_FLAG_MORE };
+	union net_rx_entry entry = { 0 };
+
+	entry.extra.flags = XEN_NETIF_EXTRA_FLAG_MORE;
 
 	while (entry.extra.flags & XEN_NETIF_EXTRA_FLAG_MORE) {
 		if (!take_rx(q, &entry))
@@ -339,7 +341,7 @@ static bool skip_extras(struct net_queue *q)
 
 size_t net_receive(struct net_queue *q, void *ret_frame, size_t size, uint16_t *ret_flags)
 {
-	union net_rx_entry entry;
+	union net_rx_entry entry = { 0 };
 	size_t length = 0;
 	bool is_good;
 

@@ -102,7 +102,7 @@ static int keep_event(const struct xsd_sockmsg *message)
 
 static int receive_reply(uint32_t id, char *reply, size_t size)
 {
-	struct xsd_sockmsg message;
+	struct xsd_sockmsg message = { 0 };
 	size_t kept;
 	int err;
 
@@ -190,7 +190,7 @@ bool parse_number(const char *text, uint64_t *ret_number)
 
 int store_read_number(uint32_t tx, const char *path, uint64_t *ret_number)
 {
-	char text[STORE_VALUE_MAX];
+	char text[STORE_VALUE_MAX] = "";
 	int ret = store_read(tx, path, text, sizeof(text));
 
 	if (ret < 0)
@@ -222,8 +222,8 @@ int store_remove(uint32_t tx, const char *path)
 
 int store_begin(uint32_t *ret_tx)
 {
-	char text[16];
-	uint64_t tx;
+	char text[16] = "";
+	uint64_t tx = 0;
 	int ret = fetch(XS_TRANSACTION_START, STORE_NO_TX, "", text, sizeof(text));
 
 	if (ret < 0)
@@ -256,7 +256,7 @@ bool store_has_event(void)
 
 bool store_next_event(struct store_event *ret_event)
 {
-	struct xsd_sockmsg message;
+	struct xsd_sockmsg message = { 0 };
 
 	/* No request is under way: what there is must be events. */
 	while (stream_waiting(&replies) > 0) {
