@@ -82,6 +82,7 @@ void net_remove_queues(struct net *n)
 	n->nr_queues = 0;
 	n->nr_stalled = 0;
 	n->ctrl_port = 0;
+	n->ctrl_is_due = false;
 	memset(&n->hash, 0, sizeof(n->hash));
 }
 
