@@ -16,6 +16,7 @@
 #define RATE_MAX          (UINT64_C(1) << 32) /* KiB a second */
 #define NAME_BYTES        48
 #define TELL_AGAIN_NS     UINT64_C(10000000000)
+#define ADDRESSES_NS      UINT64_C(1000000000) /* between two tellings of them */
 #define NS_PER_MS         UINT64_C(1000000)
 #define MULTICAST_REQUEST "request-multicast-control"
 
@@ -447,16 +448,28 @@ void device_take_events(struct device *d)
 	}
 }
 
-/* What lodged shows. A store that does not take it is seen elsewhere. */
-static void tell_news(struct device *d, uint64_t now)
+/* A guest makes up as many as it likes: the store hears of them once in a while. */
+static void tell_addresses(struct device *d, uint64_t now, uint64_t *wake_ns)
 {
 	char text[SNOOP_TEXT_MAX];
+	uint64_t next = d->addresses_told_ns ? d->addresses_told_ns + ADDRESSES_NS : 0;
 
-	if (d->net.snoop.has_changed) {
-		d->net.snoop.has_changed = false;
-		snoop_text(&d->net.snoop, text, sizeof(text));
-		(void)!xenbus_tell(&d->xenbus, "addresses", "%s", text);
+	if (!d->net.snoop.has_changed)
+		return;
+	if (now < next) {
+		*wake_ns = MIN(*wake_ns, next);
+		return;
 	}
+	d->net.snoop.has_changed = false;
+	d->addresses_told_ns = now;
+	snoop_text(&d->net.snoop, text, sizeof(text));
+	(void)!xenbus_tell(&d->xenbus, "addresses", "%s", text);
+}
+
+/* What lodged shows. A store that does not take it is seen elsewhere. */
+static void tell_news(struct device *d, uint64_t now, uint64_t *wake_ns)
+{
+	tell_addresses(d, now, wake_ns);
 	if (d->net.counters.tx_spoofed != d->spoofed_told &&
 	    (!d->spoofed_told || now - d->spoofed_told_ns > TELL_AGAIN_NS)) {
 		d->spoofed_told = d->net.counters.tx_spoofed;
@@ -479,7 +492,7 @@ int device_serve(struct device *d)
 		xenbus_fail(&d->xenbus, &why);
 		return -1;
 	}
-	tell_news(d, now);
+	tell_news(d, now, &wake);
 	if (d->net.wants_plain_tap != d->is_plain)
 		tap_set_offload(d);
 	tap_set_carrier(d);

@@ -24,6 +24,7 @@ struct device {
 	bool has_carrier;
 	bool is_plain; /* the tap device prepares packets fully */
 	uint64_t spoofed_told, spoofed_told_ns;
+	uint64_t addresses_told_ns;
 };
 
 /* Reads what lodged has written. The device is zero before; the platform is its from here on, also when this

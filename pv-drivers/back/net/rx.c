@@ -144,14 +144,14 @@ static bool describe(struct queue *q, struct rx_packet *p, const struct virtio_n
 	return true;
 }
 
-/* The next packet that is for the guest. False: none now. */
+/* The next packet that is for the guest. False: none now, or none among the next so many. */
 static bool fetch(struct queue *q, struct rx_packet *ret_packet)
 {
 	struct net *n = q->net;
 	struct rx_packet p = { .data = buffer_get(n) };
 	struct virtio_net_hdr header = { 0 };
 
-	while (read_packet(q, &header, p.data, &p.length)) {
+	for (unsigned int i = 0; i < RX_BATCH && read_packet(q, &header, p.data, &p.length); i++) {
 		p.flags = 0;
 		p.nr_extras = 0;
 		if (describe(q, &p, &header)) {
@@ -276,8 +276,10 @@ static int fill(struct queue *q, uint64_t now_ns, uint64_t *wake_ns)
 			wait_ns = q->tap_is_ready ? rate_wait_ns(&n->to_guest, now_ns) : 0;
 			if (wait_ns)
 				*wake_ns = MIN(*wake_ns, now_ns + wait_ns);
-			if (wait_ns || !q->tap_is_ready || !fetch(q, &p))
+			if (wait_ns || !q->tap_is_ready)
 				return 0;
+			if (!fetch(q, &p))
+				return q->tap_is_ready;
 		}
 		placed = place(n, &p);
 		if (placed <= 0) {

@@ -297,6 +297,76 @@ START_TEST(multicast_control_may_be_turned_on_while_connected)
 }
 END_TEST
 
+START_TEST(a_control_ring_is_forgotten_with_its_connection)
+{
+	start();
+	frontend_writes();
+	(void)fake_grant(g.platform, GUEST_CTRL, false);
+	fake_set(g.platform, FRONT, "ctrl-ring-ref", "10");
+	fake_set(g.platform, FRONT, "event-channel-ctrl", "22");
+	front_goes("4");
+	serve();
+	fake_event(g.platform, 22);
+	device_take_events(&device);
+	front_goes("6");
+	front_goes("1");
+	fake_set(g.platform, FRONT, "ctrl-ring-ref", NULL);
+	front_goes("4");
+	ck_assert_msg(device.xenbus.is_connected, "%s", back("error"));
+	ck_assert(!device.net.ctrl_is_due);
+	serve();
+	device_close(&device);
+}
+END_TEST
+
+START_TEST(packets_that_nobody_wants_do_not_keep_the_rest_waiting)
+{
+	struct virtio_net_hdr header = { 0 };
+	uint8_t frame[60] = { 0x01, 0, 0x5e, 0, 0, 1 };
+
+	start();
+	frontend_writes();
+	fake_set(g.platform, FRONT, "request-multicast-control", "1");
+	front_goes("4");
+	for (unsigned int i = 0; i < RX_BATCH + 8; i++)
+		guest_wire_write(&g, &header, frame, sizeof(frame));
+	ck_assert_int_eq(device_serve(&device), 0);
+	ck_assert_uint_eq(device.net.counters.rx_dropped, RX_BATCH);
+	serve();
+	ck_assert_uint_eq(device.net.counters.rx_dropped, RX_BATCH + 8);
+	device_close(&device);
+}
+END_TEST
+
+START_TEST(a_guest_of_many_addresses_does_not_keep_the_store_busy)
+{
+	uint8_t frame[60] = { 0 };
+
+	start();
+	frontend_writes();
+	front_goes("4");
+	memset(frame, 0xff, 6);
+	memcpy(frame + 6, guest_mac, 6);
+	put_be16(frame + 12, ETHERTYPE_RESOLVE);
+	memcpy(frame + 22, guest_mac, 6);
+	for (uint8_t i = 1; i < 3; i++) {
+		memcpy(frame + 28, (const uint8_t[]){ 10, 0, 0, i }, 4);
+		guest_put_tx(&g, frame, 0, 60, 60, 0, i);
+		(void)ring_front_push(&g.tx);
+		fake_event(g.platform, GUEST_TX_PORT);
+		device_take_events(&device);
+		while (!device_serve(&device))
+			;
+	}
+	ck_assert_str_eq(back("addresses"), "10.0.0.1"); /* the second waits */
+	ck_assert_int_gt(device_serve(&device), 0);
+	device.addresses_told_ns = 0;
+	(void)!device_serve(&device);
+	ck_assert_str_eq(back("addresses"), "10.0.0.2 10.0.0.1");
+	device_close(&device);
+}
+END_TEST
+
 UNIT_MAIN("net-device", setup, teardown, a_frontend_finds_features_connects_and_sends,
 	  one_event_channel_serves_both_rings_where_the_frontend_has_one,
 	  a_frontend_whose_nodes_are_wrong_is_told_so,
@@ -304,5 +374,7 @@ UNIT_MAIN("net-device", setup, teardown, a_frontend_finds_features_connects_and_
 	  queues_are_connected_by_the_number_the_frontend_asks_for,
 	  a_second_process_takes_the_rings_over_and_notifies,
 	  settings_are_read_and_some_change_while_it_runs, settings_that_are_wrong_are_refused,
-	  addresses_and_spoofed_packets_are_told,
+	  addresses_and_spoofed_packets_are_told, a_control_ring_is_forgotten_with_its_connection,
+	  packets_that_nobody_wants_do_not_keep_the_rest_waiting,
+	  a_guest_of_many_addresses_does_not_keep_the_store_busy,
 	  multicast_control_may_be_turned_on_while_connected)
