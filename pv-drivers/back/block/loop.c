@@ -15,10 +15,12 @@ struct loop {
 
 int loop_create(unsigned int nr_entries, struct loop **ret_loop, struct err *err)
 {
-	/* Completions are handled when this thread asks for them: no interruptions, no other CPU. */
+	/* Completions are handled when this thread asks for them: no interruptions, no other CPU. The flag in the
+	 * ring has it ask also when it does not wait. */
 	struct io_uring_params best = { .flags = IORING_SETUP_R_DISABLED |
 						 IORING_SETUP_SINGLE_ISSUER |
-						 IORING_SETUP_DEFER_TASKRUN };
+						 IORING_SETUP_DEFER_TASKRUN |
+						 IORING_SETUP_TASKRUN_FLAG };
 	struct io_uring_params plain = { .flags = IORING_SETUP_R_DISABLED };
 	struct loop *l = calloc(1, sizeof(*l));
 	int code;
