@@ -12,6 +12,7 @@
 #define LIBRARY     "libnbd.so.0"
 #define GRANULARITY 65536u /* a cluster of qcow2, as it is made by default */
 #define PAGE        4096u
+#define TRIM_MAX    (1U << 30) /* at once; the protocol has 32 bits for it */
 
 #define FUNCTION(name) __typeof__(&name) name
 
@@ -25,6 +26,8 @@ struct library {
 	FUNCTION(nbd_is_read_only);
 	FUNCTION(nbd_can_trim);
 	FUNCTION(nbd_can_flush);
+	FUNCTION(nbd_aio_is_dead);
+	FUNCTION(nbd_aio_is_closed);
 	FUNCTION(nbd_aio_get_fd);
 	FUNCTION(nbd_aio_get_direction);
 	FUNCTION(nbd_aio_notify_read);
@@ -72,6 +75,8 @@ static int load(struct library *l, struct err *err)
 	LOAD(l, nbd_is_read_only);
 	LOAD(l, nbd_can_trim);
 	LOAD(l, nbd_can_flush);
+	LOAD(l, nbd_aio_is_dead);
+	LOAD(l, nbd_aio_is_closed);
 	LOAD(l, nbd_aio_get_fd);
 	LOAD(l, nbd_aio_get_direction);
 	LOAD(l, nbd_aio_notify_read);
@@ -94,12 +99,39 @@ static void watch(struct nbd *n, struct loop_watch *w, unsigned int direction, s
 		loop_watch(n->loop, w, events);
 }
 
+static void start(struct backing *b, struct transfer *t);
+
+/* Whether there is more to discard than was asked for at once. */
+static bool goes_on(struct transfer *t)
+{
+	uint64_t done = MIN(t->left, TRIM_MAX);
+
+	if (t->result || (t->kind != TRANSFER_DISCARD && t->kind != TRANSFER_DISCARD_SECURE))
+		return false;
+	t->offset += done;
+	t->left -= done;
+	return t->left != 0;
+}
+
+static void end_transfers(struct nbd *n)
+{
+	struct list_node *node;
+
+	while ((node = list_pop_front(&n->ended))) {
+		struct transfer *t = list_entry(node, struct transfer, node);
+
+		if (goes_on(t))
+			start(&n->backing, t);
+		else
+			t->done(t, t->result);
+	}
+}
+
 /* Lets the library read and write as it wants, and has the loop tell when it can go on. What has ended is told
  * after, because the library may not be called by its callbacks. */
 static void go_on(struct nbd *n)
 {
 	const struct library *l = &n->library;
-	struct list_node *node;
 
 	if (n->is_going_on)
 		return;
@@ -109,11 +141,9 @@ static void go_on(struct nbd *n)
 	if (n->writable.is_ready &&
 	    l->nbd_aio_get_direction(n->handle) & LIBNBD_AIO_DIRECTION_WRITE)
 		(void)l->nbd_aio_notify_write(n->handle);
-	while ((node = list_pop_front(&n->ended))) {
-		struct transfer *t = list_entry(node, struct transfer, node);
-
-		t->done(t, t->result);
-	}
+	/* Requests to a dead connection have other errors than those that it took along. */
+	n->backing.is_lost |= l->nbd_aio_is_dead(n->handle) || l->nbd_aio_is_closed(n->handle);
+	end_transfers(n);
 	watch(n, &n->readable, LIBNBD_AIO_DIRECTION_READ, POLLIN);
 	watch(n, &n->writable, LIBNBD_AIO_DIRECTION_WRITE, POLLOUT);
 	n->is_going_on = false;
@@ -148,7 +178,10 @@ static void start(struct backing *b, struct transfer *t)
 	nbd_completion_callback done = { .callback = on_done, .user_data = t };
 	int64_t cookie;
 
-	t->backing = b;
+	if (t->backing != b) { /* not when it goes on */
+		t->backing = b;
+		t->left = t->length;
+	}
 	switch (t->kind) {
 	case TRANSFER_READ:
 		cookie = l->nbd_aio_pread(n->handle, t->iov->iov_base, t->length, t->offset, done,
@@ -166,7 +199,7 @@ static void start(struct backing *b, struct transfer *t)
 		cookie = l->nbd_aio_flush(n->handle, done, 0);
 		break;
 	default:
-		cookie = l->nbd_aio_trim(n->handle, t->length, t->offset, done, 0);
+		cookie = l->nbd_aio_trim(n->handle, MIN(t->left, TRIM_MAX), t->offset, done, 0);
 		break;
 	}
 	if (cookie < 0) {

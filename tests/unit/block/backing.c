@@ -2,10 +2,12 @@
  * long as its I/O does. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -157,12 +159,12 @@ START_TEST(nothing_but_files_and_block_devices_is_a_disk)
 }
 END_TEST
 
-static void make_qcow2(void)
+static void make_qcow2(const char *size)
 {
 	char command[128];
 
-	snprintf(command, sizeof(command), "qemu-img create -q -f qcow2 %s 1M >/dev/null 2>&1",
-		 path);
+	snprintf(command, sizeof(command), "qemu-img create -q -f qcow2 %s %s >/dev/null 2>&1",
+		 path, size);
 	if (system(command) == 0) /* NOLINT(cert-env33-c): a name of our own making */
 		return;
 	puts("no qemu-img here: nothing to test");
@@ -178,7 +180,7 @@ START_TEST(a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_las
 	struct journal *journal;
 	int client, ours;
 
-	make_qcow2();
+	make_qcow2("1M");
 	ck_assert_int_eq(journal_open(lock, 0, &journal, &ours, &err), 0);
 	client = nbd_server_start(&image, ours, &err);
 	ck_assert_int_ge(client, 0);
@@ -195,6 +197,71 @@ START_TEST(a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_las
 	loop = NULL;
 	ck_assert_int_eq(journal_open(lock, 10000, &journal, &ours, &err), 0);
 	journal_close(journal);
+}
+END_TEST
+
+/* Its socket. */
+static int open_qcow2(const char *size)
+{
+	const struct nbd_image image = {
+		.program = "qemu-nbd", .name = path, .format = "qcow2", .may_discard = true
+	};
+	int lock = memfd_create("lock", MFD_CLOEXEC), client;
+
+	make_qcow2(size);
+	client = nbd_server_start(&image, lock, &err);
+	ck_assert_int_ge(client, 0);
+	ck_assert_int_eq(backing_open_nbd(loop, client, true, &backing, &err), 0);
+	ck_assert_int_eq(loop_start(loop, &err), 0);
+	return client;
+}
+
+START_TEST(a_server_that_goes_while_nothing_is_asked_of_it_is_lost)
+{
+	int client = open_qcow2("1M");
+
+	ck_assert_int_eq(transfer(TRANSFER_READ, 0, in), 0);
+	ck_assert_int_eq(shutdown(client, SHUT_RDWR), 0);
+	for (int i = 0; i < 100 && !backing->is_lost; i++)
+		ck_assert_int_eq(loop_turn(loop, 10000000), 0);
+	ck_assert(backing->is_lost);
+	ck_assert_int_ne(transfer(TRANSFER_READ, 0, in), 0);
+}
+END_TEST
+
+START_TEST(more_is_discarded_at_once_than_a_server_takes)
+{
+	struct transfer t = { .kind = TRANSFER_DISCARD,
+			      .length = UINT64_C(5) << 30,
+			      .done = on_done };
+
+	(void)open_qcow2("5G");
+	ck_assert_uint_eq(backing->nr_bytes, t.length);
+	ck_assert_int_eq(transfer(TRANSFER_WRITE, t.length - CHUNK, out), 0);
+	nr_done = 0;
+	backing->ops->start(backing, &t);
+	while (!nr_done)
+		backing->ops->wait(backing);
+	ck_assert_int_eq(result, 0);
+	ck_assert_int_eq(nr_done, 1);
+}
+END_TEST
+
+START_TEST(what_happened_is_seen_without_waiting)
+{
+	struct loop_watch w = { 0 };
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	w.file = loop_register(loop, ends[0], &err);
+	ck_assert_int_eq(loop_start(loop, &err), 0);
+	loop_watch(loop, &w, POLLIN);
+	ck_assert_int_eq(loop_turn(loop, 0), 0);
+	ck_assert(!w.is_ready);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	for (int i = 0; i < 1000 && !w.is_ready; i++)
+		ck_assert_int_eq(loop_turn(loop, 0), 0);
+	ck_assert(w.is_ready);
 }
 END_TEST
 
@@ -235,4 +302,6 @@ UNIT_MAIN("block backing", setup, teardown,
 	  a_file_open_for_reading_is_read_only_and_cannot_be_discarded,
 	  nothing_but_files_and_block_devices_is_a_disk,
 	  a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_last_request,
+	  a_server_that_goes_while_nothing_is_asked_of_it_is_lost,
+	  more_is_discarded_at_once_than_a_server_takes, what_happened_is_seen_without_waiting,
 	  a_killed_process_holds_the_lock_no_longer_than_its_io)
