@@ -66,19 +66,24 @@ static void on_done(struct loop_call *c, int result)
 		t->done(t, 0);
 }
 
-/* The kernel has no operation for it in a ring; it holds the process up, and is rarely used. */
-static void discard_secure(const struct file *f, struct transfer *t)
+/* A device may forget what was there, a file gets a hole: the kernel has an operation in a ring for the file only. On a
+ * device it holds the process up. */
+static void discard_device(const struct file *f, struct transfer *t)
 {
 	uint64_t range[] = { t->offset, t->length };
+	unsigned long request = t->kind == TRANSFER_DISCARD ? BLKDISCARD : BLKSECDISCARD;
 
-	t->done(t, ioctl(f->fd, BLKSECDISCARD, range) ? -errno : 0);
+	t->done(t, ioctl(f->fd, request, range) ? -errno : 0);
+}
+
+static bool is_discard(const struct transfer *t)
+{
+	return t->kind == TRANSFER_DISCARD || t->kind == TRANSFER_DISCARD_SECURE;
 }
 
 static void prepare(const struct file *f, const struct transfer *t, struct io_uring_sqe *sqe)
 {
-	/* A device may forget what was there, a file gets a hole. */
-	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE |
-		   (f->is_device ? FALLOC_FL_NO_HIDE_STALE : 0);
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
 	switch (t->kind) {
 	case TRANSFER_READ:
@@ -106,8 +111,8 @@ static void start(struct backing *b, struct transfer *t)
 		t->left = t->length;
 		t->call.done = on_done;
 	}
-	if (t->kind == TRANSFER_DISCARD_SECURE) {
-		discard_secure(f, t);
+	if (f->is_device && is_discard(t)) {
+		discard_device(f, t);
 		return;
 	}
 	sqe = loop_operation(f->loop);

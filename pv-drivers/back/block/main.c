@@ -272,6 +272,7 @@ static int shut_in(const struct options *o, struct err *err)
 		{ .call = SCMP_SYS(fstat) },
 		{ .call = SCMP_SYS(newfstatat) },
 		{ .call = SCMP_SYS(ioctl), true, 1, BLKGETSIZE64 },
+		{ .call = SCMP_SYS(ioctl), true, 1, BLKDISCARD },
 		{ .call = SCMP_SYS(ioctl), true, 1, BLKSECDISCARD },
 	};
 	int code = sandbox_leave_root(o->user, err);

@@ -2,10 +2,12 @@
  * long as its I/O does. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -147,6 +149,49 @@ START_TEST(a_file_open_for_reading_is_read_only_and_cannot_be_discarded)
 	open_file(O_RDONLY);
 	ck_assert(backing->is_read_only && !backing->can_discard);
 	ck_assert_int_eq(transfer(TRANSFER_WRITE, 0, out), -EBADF);
+}
+END_TEST
+
+/* A device that is the file; its name. Ends the test where that is not possible. */
+static void make_device(char ret_name[32])
+{
+	char command[128];
+	FILE *output;
+
+	snprintf(command, sizeof(command), "losetup -f --show %s 2>/dev/null", path);
+	output = popen(command, "r"); /* NOLINT(cert-env33-c): a name of our own making */
+	ck_assert_ptr_nonnull(output);
+	if (fscanf(output, "%31s", ret_name) != 1) {
+		puts("no loop devices here: nothing to test");
+		exit(EXIT_SUCCESS);
+	}
+	pclose(output);
+}
+
+/* The device goes with the last descriptor of it. */
+static void forget_device(const char *name)
+{
+	int device = open(name, O_RDONLY | O_CLOEXEC);
+
+	if (device < 0)
+		return;
+	(void)!ioctl(device, LOOP_CLR_FD, 0);
+	close(device);
+}
+
+START_TEST(a_block_device_is_written_read_flushed_and_discarded)
+{
+	char name[32];
+	int disk;
+
+	make_device(name);
+	disk = open(name, O_RDWR | O_DIRECT | O_CLOEXEC);
+	forget_device(name);
+	ck_assert_int_ge(disk, 0);
+	ck_assert_int_eq(backing_open_file(loop, disk, true, &backing, &err), 0);
+	ck_assert_int_eq(loop_start(loop, &err), 0);
+	ck_assert_uint_eq(backing->nr_bytes, BYTES);
+	write_read_flush_discard();
 }
 END_TEST
 
@@ -300,6 +345,7 @@ UNIT_MAIN("block backing", setup, teardown,
 	  a_file_that_has_grown_is_as_long_as_it_is,
 	  a_file_that_is_shorter_than_it_was_gives_an_error,
 	  a_file_open_for_reading_is_read_only_and_cannot_be_discarded,
+	  a_block_device_is_written_read_flushed_and_discarded,
 	  nothing_but_files_and_block_devices_is_a_disk,
 	  a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_last_request,
 	  a_server_that_goes_while_nothing_is_asked_of_it_is_lost,
