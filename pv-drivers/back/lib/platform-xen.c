@@ -6,7 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
@@ -19,37 +23,89 @@ struct platform {
 	xenevtchn_handle *events;
 	xengnttab_handle *grants;
 	struct xs_handle *store;
+	int guard_fd, store_fd;
 };
+
+/* A second connection, for nothing but its end: the library does not tell when it has lost the store. */
+static int connect_guard(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int code, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", xs_daemon_socket());
+	if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	code = -errno;
+	close(fd);
+	return code;
+}
+
+/* News and the end, both by one descriptor. */
+static int open_store(struct platform *p)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	p->store = xs_open(XS_OPEN_SOCKETONLY);
+	if (!p->store)
+		return errno ? -errno : -EIO;
+	p->guard_fd = connect_guard();
+	if (p->guard_fd < 0)
+		return p->guard_fd;
+	p->store_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (p->store_fd < 0 || epoll_ctl(p->store_fd, EPOLL_CTL_ADD, p->guard_fd, &event) ||
+	    epoll_ctl(p->store_fd, EPOLL_CTL_ADD, xs_fileno(p->store), &event))
+		return -errno;
+	return 0;
+}
+
+static bool store_is_gone(const struct platform *p)
+{
+	char byte;
+
+	return recv(p->guard_fd, &byte, 1, MSG_DONTWAIT) == 0 || errno != EAGAIN;
+}
+
+static int open_devices(struct platform *p, struct err *err)
+{
+	p->events = xenevtchn_open(NULL, 0);
+	if (!p->events)
+		return err_errno(err, -errno, "/dev/xen/evtchn");
+	p->grants = xengnttab_open(NULL, 0);
+	if (!p->grants)
+		return err_errno(err, -errno, "/dev/xen/gntdev");
+	if (fcntl(xenevtchn_fd(p->events), F_SETFL, O_NONBLOCK))
+		return err_errno(err, -errno, "/dev/xen/evtchn: O_NONBLOCK");
+	/* The handle reaches no other domain's channels from here on. */
+	if (xenevtchn_restrict(p->events, p->domid))
+		return err_errno(err, -errno, "/dev/xen/evtchn: restricting it to domain %u",
+				 p->domid);
+	return 0;
+}
 
 int platform_open(uint16_t domid, struct platform **ret_platform, struct err *err)
 {
 	struct platform *p = calloc(1, sizeof(*p));
-	int code = -EIO;
+	int code;
 
 	if (!p)
 		return err_set(err, -ENOMEM, "no memory");
 	p->domid = domid;
-	p->events = xenevtchn_open(NULL, 0);
-	p->grants = xengnttab_open(NULL, 0);
-	p->store = xs_open(0);
-	if (!p->events)
-		code = err_errno(err, -errno, "/dev/xen/evtchn");
-	else if (!p->grants)
-		code = err_errno(err, -errno, "/dev/xen/gntdev");
-	else if (!p->store)
-		code = err_errno(err, -errno, "xenstore");
-	else if (fcntl(xenevtchn_fd(p->events), F_SETFL, O_NONBLOCK))
-		code = err_errno(err, -errno, "/dev/xen/evtchn: O_NONBLOCK");
-	/* The handle reaches no other domain's channels from here on. */
-	else if (xenevtchn_restrict(p->events, domid))
-		code = err_errno(err, -errno, "/dev/xen/evtchn: restricting it to domain %u",
-				 domid);
-	else {
-		*ret_platform = p;
-		return 0;
+	p->guard_fd = -1;
+	p->store_fd = -1;
+	code = open_devices(p, err);
+	if (!code) {
+		code = open_store(p);
+		if (code)
+			code = err_errno(err, code, "xenstore");
 	}
-	platform_close(p);
-	return code;
+	if (code) {
+		platform_close(p);
+		return code;
+	}
+	*ret_platform = p;
+	return 0;
 }
 
 void platform_close(struct platform *p)
@@ -60,6 +116,10 @@ void platform_close(struct platform *p)
 		xenevtchn_close(p->events);
 	if (p->grants)
 		xengnttab_close(p->grants);
+	if (p->store_fd >= 0)
+		close(p->store_fd);
+	if (p->guard_fd >= 0)
+		close(p->guard_fd);
 	if (p->store)
 		xs_close(p->store);
 	free(p);
@@ -182,17 +242,15 @@ int platform_watch(struct platform *p, const char *path)
 
 int platform_store_fd(const struct platform *p)
 {
-	return xs_fileno(p->store);
+	return p->store_fd;
 }
 
 int platform_changed(struct platform *p, char *ret_path, size_t size)
 {
-	char **event;
+	char **event = xs_check_watch(p->store);
 
-	errno = 0;
-	event = xs_check_watch(p->store);
 	if (!event)
-		return !errno || errno == EAGAIN ? 0 : -EIO;
+		return store_is_gone(p) ? -EIO : 0;
 	snprintf(ret_path, size, "%s", event[XS_WATCH_PATH]);
 	free(event);
 	return 1;
