@@ -180,7 +180,6 @@ static int shut_in(const struct options *o)
 		{ .call = SCMP_SYS(openat) },     { .call = SCMP_SYS(fstat) },
 		{ .call = SCMP_SYS(newfstatat) }, { .call = SCMP_SYS(pread64) },
 		{ .call = SCMP_SYS(rename) },     { .call = SCMP_SYS(accept4) },
-		{ .call = SCMP_SYS(mprotect) },
 	};
 	struct err err;
 

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -51,13 +52,17 @@ static const struct sandbox_rule common[] = {
 	CALL(mmap),
 	CALL(munmap),
 	CALL(mremap),
+	/* Heaps of threads grow by it: libxenstore's has one. */
+	{ .call = SCMP_SYS(mprotect),
+	  .has_argument = true,
+	  .argument = 2,
+	  .value = PROT_READ | PROT_WRITE },
 	CALL(madvise),
 	CALL(brk),
 	CALL(futex),
 	CALL(sched_yield),
 	CALL(getpid),
 	CALL(gettid),
-	CALL(tgkill),
 	CALL(getrandom),
 	CALL(rt_sigaction),
 	CALL(rt_sigprocmask),
@@ -132,6 +137,10 @@ static int allow(scmp_filter_ctx filter, const struct sandbox_rule *rules, size_
 
 int sandbox_enter(const struct sandbox_rule *rules, size_t nr, struct err *err)
 {
+	/* For abort(), and the end of libxenstore's thread; others have the same user. */
+	const struct sandbox_rule signal_self = { .call = SCMP_SYS(tgkill),
+						  .has_argument = true,
+						  .value = (uint64_t)getpid() };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int code = filter ? 0 : -ENOMEM;
 
@@ -140,6 +149,8 @@ int sandbox_enter(const struct sandbox_rule *rules, size_t nr, struct err *err)
 					1); /* libxenstore's thread */
 	if (!code)
 		code = allow(filter, common, ARRAY_SIZE(common));
+	if (!code)
+		code = allow(filter, &signal_self, 1);
 	if (!code)
 		code = allow(filter, rules, nr);
 	if (!code)
