@@ -10,9 +10,10 @@
 #include "back/lib/platform.h"
 #include "lib/cleanup.h"
 
-#define BATCH      32u /* requests of one queue before the next one has its turn */
-#define PAGES_MAX  1024u
-#define NAME_BYTES 64
+#define EVENTS_AT_ONCE 64  /* a guest can send them as fast as they are taken */
+#define BATCH          32u /* requests of one queue before the next one has its turn */
+#define PAGES_MAX      1024u
+#define NAME_BYTES     64
 
 static uint32_t logical_of(const struct block *b)
 {
@@ -400,7 +401,7 @@ void block_events(struct block *b)
 {
 	uint32_t port;
 
-	while ((port = platform_event(b->platform)))
+	for (int i = 0; i < EVENTS_AT_ONCE && (port = platform_event(b->platform)); i++)
 		platform_enable(b->platform, port);
 }
 

@@ -17,6 +17,7 @@
 #define NAME_BYTES        48
 #define TELL_AGAIN_NS     UINT64_C(10000000000)
 #define ADDRESSES_NS      UINT64_C(1000000000) /* between two tellings of them */
+#define EVENTS_AT_ONCE    64                   /* a guest can send them as fast as they are taken */
 #define NS_PER_MS         UINT64_C(1000000)
 #define MULTICAST_REQUEST "request-multicast-control"
 
@@ -442,7 +443,7 @@ void device_take_events(struct device *d)
 {
 	uint32_t port;
 
-	while ((port = platform_event(d->xenbus.platform))) {
+	for (int i = 0; i < EVENTS_AT_ONCE && (port = platform_event(d->xenbus.platform)); i++) {
 		net_port_event(&d->net, port);
 		platform_enable(d->xenbus.platform, port);
 	}
