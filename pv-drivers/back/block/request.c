@@ -80,6 +80,7 @@ static int parse_indirect(const struct head *h, struct request *r, struct err *e
 			err, -EINVAL,
 			"the guest sent an indirect request of %u segments, 1 to %u are allowed",
 			h->nr_indirect_segments, REQUEST_SEGMENTS_MAX);
+	r->operation = h->second; /* what a frontend wants to see in the response */
 	r->kind = kind_of(h->second);
 	r->is_indirect = true;
 	r->nr_segments = h->nr_indirect_segments;

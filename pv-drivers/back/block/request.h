@@ -21,8 +21,8 @@ enum request_kind {
 };
 
 struct request {
-	uint64_t id; /* this and operation come back in the response */
-	uint8_t operation;
+	uint64_t id;       /* this and operation come back in the response */
+	uint8_t operation; /* of an indirect request, the one inside */
 	enum request_kind kind;
 	bool is_secure; /* discard */
 	uint64_t sector;

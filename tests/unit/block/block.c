@@ -157,6 +157,7 @@ START_TEST(indirect_requests_carry_up_to_64_segments)
 	front_send_entry(0, &r, sizeof(r));
 	run();
 	ck_assert_int_eq(front_take(0, 9), BLKIF_RSP_OKAY);
+	ck_assert_uint_eq(front.last_operation, BLKIF_OP_WRITE); /* the one inside */
 	ck_assert_uint_eq(disk.bytes[8 * SECTOR], 1);
 	ck_assert_uint_eq(disk.bytes[(8 + 63 * PAGE_SECTORS) * SECTOR], 64);
 	r = indirect(65, 8);

@@ -268,6 +268,7 @@ int front_status(uint32_t queue, uint64_t *ret_id)
 	ck_assert_int_ne(status, RING_BROKEN);
 	if (status != RING_TAKEN)
 		return -100;
+	front.last_operation = front.is_32_bit ? narrow.operation : response.operation;
 	(void)ring_front_rearm(&front.ring[queue]);
 	*ret_id = front.is_32_bit ? narrow.id : response.id;
 	return front.is_32_bit ? narrow.status : response.status;

@@ -27,6 +27,7 @@ struct front {
 	struct ring_front ring[BLOCK_QUEUES_MAX];
 	uint32_t nr_queues, order;
 	bool is_32_bit, is_persistent;
+	uint8_t last_operation; /* in the last response taken */
 };
 
 extern struct platform *guest;
