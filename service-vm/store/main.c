@@ -193,11 +193,12 @@ static int run(struct store *s, const struct options *o, const struct listener *
 	return result < 0 ? result : 0;
 }
 
+/* They shape the tree and are no secret. Waiting for better numbers takes a machine without RDRAND a second. */
 static void seed_priorities(void)
 {
 	long seed = 0;
 
-	(void)!getrandom(&seed, sizeof(seed), 0);
+	(void)!getrandom(&seed, sizeof(seed), GRND_INSECURE);
 	srand48(seed);
 }
 
