@@ -17,7 +17,7 @@
 
 #define FIRST_FD         3
 #define FIRST_DELAY_MS   100u
-#define LONGEST_DELAY_MS 30000u
+#define LONGEST_DELAY_MS 1000u
 #define LONG_ENOUGH_MS   10000u /* who ran for so long did not fail at its start */
 #define PATIENCE_MS      2000u  /* between SIGTERM and SIGKILL */
 #define NS_PER_MS        UINT64_C(1000000)

@@ -1,6 +1,6 @@
 /*
  * A process that lodged keeps running, such as a device's backend. One that ends is started again: at once
- * when it ran for a while, else after a delay that doubles (0.1 s to 30 s).
+ * when it ran for a while, else after a delay that doubles (0.1 s to 1 s: a guest waits for it).
  *
  * It gets descriptors 3, 4, … as asked for, /dev/null as its input, lodged's log as its output, no
  * signals blocked, and a process group of its own. It outlives lodged: the next lodged takes it over by
