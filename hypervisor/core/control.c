@@ -164,8 +164,13 @@ static int control_start_vcpu(struct control *c)
 	if (!v || c->op.u.vcpu.reserved)
 		return -XEN_EINVAL;
 	vcpu_pause(v);
+	/* Against VCPUOP_initialise of the domain's own vCPUs. */
+	spin_lock(&c->d->lock);
 	if (READ_ONCE(v->blocked_by) & VCPU_DOWN)
 		err = arch_vcpu_initialise(v, GUEST_PTR(c->op.u.vcpu.buffer));
+	if (!err)
+		v->initialised = true;
+	spin_unlock(&c->d->lock);
 	if (!err)
 		vcpu_unblock(v, VCPU_DOWN);
 	vcpu_unpause(v);
