@@ -291,11 +291,8 @@ static bool tear_down_some(struct domain *d)
 
 int p2m_teardown(struct domain *d)
 {
-	if (!d->p2m.max_gfn)
-		return 0;
-	while (!tear_down_some(d))
+	while (d->p2m.max_gfn && !tear_down_some(d))
 		if (hypercall_should_stop())
 			return -XEN_EAGAIN;
-	arch_p2m_fini(d);
-	return 0;
+	return arch_p2m_fini(d);
 }

@@ -361,12 +361,17 @@ int arch_p2m_init(struct domain *d)
 	return 0;
 }
 
-void arch_p2m_fini(struct domain *d)
+int arch_p2m_fini(struct domain *d)
 {
+	if (d->arch.p2m_is_init && !d->arch.p2m_fini_stopped && hypercall_should_stop()) {
+		d->arch.p2m_fini_stopped = true;
+		return -XEN_EAGAIN;
+	}
 	free(d->arch.leaf);
 	d->arch.leaf = NULL;
 	d->arch.nr_leaves = d->arch.max_leaves = 0;
 	d->arch.p2m_is_init = false;
+	return 0;
 }
 
 /* Index of the first leaf that ends after gfn. */

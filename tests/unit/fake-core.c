@@ -36,7 +36,8 @@ static size_t nr_domains;
 void fake_core_reset(void)
 {
 	for (size_t i = 0; i < nr_domains; i++) {
-		arch_p2m_fini(domains[i]);
+		while (arch_p2m_fini(domains[i]))
+			;
 		for (uint32_t n = 0; n < domains[i]->nr_vcpus; n++)
 			free(domains[i]->vcpu[n]);
 		free(domains[i]->vcpu);

@@ -52,7 +52,8 @@ const char *arch_exit_name(unsigned kind); /* of vcpu.nr_exits[]; NULL: no such 
 
 /* Physmap tables. Called with p2m.lock held. */
 must_check int arch_p2m_init(struct domain *d); /* sets d->p2m.max_gfn */
-void arch_p2m_fini(struct domain *d);
+/* Returns -EAGAIN when preempted (call again), 0 when done; accepts what init left. */
+must_check int arch_p2m_fini(struct domain *d);
 /* Writes one leaf of e->order (P2M_HOLE clears it), splitting a larger one and making tables as
  * needed, counted in d->p2m.nr_table_pages. Nothing is mapped in a block that becomes a leaf. Does not
  * flush. -ENOMEM without memory or beyond d->p2m.max_table_pages; nothing has changed then. Clearing a

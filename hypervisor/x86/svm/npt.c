@@ -12,6 +12,7 @@
 
 #include "abi/errno.h"
 #include "lodge/domain.h"
+#include "lodge/hypercall.h"
 #include "lodge/p2m.h"
 #include "lodge/page.h"
 #include "x86/cpu.h"
@@ -67,22 +68,32 @@ int npt_init(struct domain *d)
 	return 0;
 }
 
-static void free_tables(uint64_t *table, unsigned level)
+/* False when it stopped in between: what is left still hangs from the table. */
+static bool free_tables(uint64_t *table, unsigned level)
 {
 	for (unsigned i = 0; level > 1 && i < NPT_ENTRIES; i++) {
-		if (is_table(table[i], level))
-			free_tables(table_of(table[i]), level - 1);
+		if (!is_table(table[i], level))
+			continue;
+		if (!free_tables(table_of(table[i]), level - 1))
+			return false;
+		table[i] = 0;
+		/* A table of the lowest level is gone with one call: look after 512 of them. */
+		if (level > 2 && hypercall_should_stop())
+			return false;
 	}
 	page_free(ptr_to_mfn(table), 0);
+	return true;
 }
 
-void npt_fini(struct domain *d)
+int npt_fini(struct domain *d)
 {
 	if (!d->arch.p2m_root.n)
-		return;
-	free_tables(mfn_to_ptr(d->arch.p2m_root), NPT_LEVELS);
+		return 0;
+	if (!free_tables(mfn_to_ptr(d->arch.p2m_root), NPT_LEVELS))
+		return -XEN_EAGAIN;
 	d->arch.p2m_root = MFN(0);
 	d->p2m.nr_table_pages = 0;
+	return 0;
 }
 
 static uint64_t leaf(const struct p2m_entry *e, unsigned level)

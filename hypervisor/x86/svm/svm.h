@@ -26,7 +26,7 @@ void svm_enter_guarded(struct vm_regs *regs, mpa_t vmcb);
 
 /* npt.c: the table's last five members. */
 must_check int npt_init(struct domain *d);
-void npt_fini(struct domain *d);
+must_check int npt_fini(struct domain *d);
 must_check int npt_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
 void npt_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
 uint64_t npt_next(const struct domain *d, uint64_t gfn);

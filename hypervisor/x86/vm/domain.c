@@ -56,9 +56,9 @@ int arch_p2m_init(struct domain *d)
 	return vm_ops->p2m_init(d);
 }
 
-void arch_p2m_fini(struct domain *d)
+int arch_p2m_fini(struct domain *d)
 {
-	vm_ops->p2m_fini(d);
+	return vm_ops->p2m_fini(d);
 }
 
 int arch_p2m_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e)

@@ -150,7 +150,7 @@ struct vm_ops {
 
 	/* Nested page tables: arch_p2m_* of lodge/arch.h, same contracts. */
 	must_check int (*p2m_init)(struct domain *d);
-	void (*p2m_fini)(struct domain *d);
+	must_check int (*p2m_fini)(struct domain *d);
 	must_check int (*p2m_set)(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
 	void (*p2m_get)(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
 	uint64_t (*p2m_next)(const struct domain *d, uint64_t gfn);

@@ -28,6 +28,7 @@ struct arch_domain {
 	unsigned nr_flushes; /* arch_p2m_flush() */
 	uint64_t callback;   /* arch_domain_set_callback() */
 	bool is_init, p2m_is_init;
+	bool p2m_fini_stopped; /* arch_p2m_fini() was preempted once */
 };
 
 #endif

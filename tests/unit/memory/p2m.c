@@ -419,6 +419,8 @@ START_TEST(teardown_is_preemptible)
 		rounds++;
 	ck_assert_uint_ge(rounds, 1000 / P2M_BATCH);
 	ck_assert_uint_eq(dom->nr_pages, 0);
+	ck_assert(dom->arch.p2m_fini_stopped); /* the tables too */
+	ck_assert(!dom->arch.p2m_is_init);
 }
 END_TEST
 
