@@ -29,7 +29,8 @@
 #define PCI_CAP_SECURE 0x0fu /* AMD's IOMMU, among others */
 #define PCI_CAP_MSIX   0x11u
 
-#define PCI_CLASS_IOMMU 0x0806u
+#define PCI_CLASS_HOST_BRIDGE 0x0600u
+#define PCI_CLASS_IOMMU       0x0806u
 
 /* size is 1, 2 or 4 and reg a multiple of it. */
 uint32_t pci_read(uint16_t segment, uint16_t bdf, unsigned reg, unsigned size);

@@ -25,6 +25,7 @@ struct vpci_device {
 	struct domain *domain;    /* whose it is */
 	uint16_t segment, bdf;
 	bool is_hidden; /* the hypervisor's own */
+	bool is_fixed;  /* cannot be written */
 	uint8_t rom_register;
 	struct vpci_bar bar[VPCI_NR_BARS + 1]; /* vpci_lock */
 	unsigned first_index;                  /* of its interrupts, for the IOMMU; constant */

@@ -1,13 +1,14 @@
 /*
  * The service VM's view of PCI configuration space. Every access is trapped; nearly all are passed on.
- * What is not: functions of the hypervisor (they read as absent), and what msi.c emulates. What is
+ * What is not: functions of the hypervisor (they read as absent), writes to host bridges (whose registers
+ * decide where the windows of MCFG, memory and the CPUs' own registers are), and what msi.c emulates. What is
  * looked at after it has been passed on: the command register and the BARs, which decide where device
  * memory is mapped for the guest: at the machine's address, except for pages with MSI-X tables.
  *
  * A mapping stays when a device's memory is merely switched off, because its address still belongs to
  * the device; it goes when the BAR moves.
  *
- * It does not do: moving the windows of MCFG, hiding parts of a function.
+ * It does not do: hiding parts of a function.
  */
 #include "x86/vm/vpci-internal.h"
 
@@ -216,7 +217,7 @@ static void guest_write(uint16_t segment, uint16_t bdf, unsigned reg, unsigned s
 		pci_write(segment, bdf, reg, size, value);
 		return;
 	}
-	if (dev->is_hidden)
+	if (dev->is_hidden || dev->is_fixed)
 		return;
 	if (msi_owns(dev, reg & ~3u)) {
 		uint32_t old = msi_read(dev, reg & ~3u);
@@ -391,12 +392,14 @@ static struct vpci_device *add_device(uint16_t segment, uint16_t bdf)
 {
 	struct vpci_device **at = bucket_of(segment, bdf);
 	struct vpci_device *dev = mem_alloc(sizeof(*dev));
+	uint32_t class = pci_read(segment, bdf, PCI_CLASS, 4) >> 16;
 
 	if (!dev)
 		return NULL;
 	dev->segment = segment;
 	dev->bdf = bdf;
-	dev->is_hidden = pci_read(segment, bdf, PCI_CLASS, 4) >> 16 == PCI_CLASS_IOMMU;
+	dev->is_hidden = class == PCI_CLASS_IOMMU;
+	dev->is_fixed = class == PCI_CLASS_HOST_BRIDGE;
 	if (!dev->is_hidden)
 		size_bars(dev);
 	dev->next = *at;

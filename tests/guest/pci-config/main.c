@@ -23,6 +23,18 @@ static void check_hidden(void)
 }
 
 /* The two registers of mechanism 1 in every width and position. */
+#define HOST_BRIDGE 0u
+#define PCIEXBAR    0x60u /* of QEMU's: where the memory window of configuration space is */
+
+static void check_host_bridge(void)
+{
+	uint32_t before = pci_read(HOST_BRIDGE, PCIEXBAR);
+
+	check(before & 1, "the memory window of configuration space is open");
+	pci_write(HOST_BRIDGE, PCIEXBAR, before ^ 0x10000000);
+	check_eq(pci_read(HOST_BRIDGE, PCIEXBAR), before, "and cannot be moved");
+}
+
 static void check_widths(void)
 {
 	uint32_t id;
@@ -122,6 +134,7 @@ void test_main(void)
 	event_init(EVENT_PER_VCPU_VECTOR);
 	edu = edu_find();
 	check_hidden();
+	check_host_bridge();
 	check_widths();
 	check_sizing();
 	check_move();
