@@ -47,7 +47,8 @@ must_check int16_t gnttab_unmap_begin(struct domain *d, struct gnttab_unmapping 
 				      grant_handle_t handle, gfn_t gfn);
 void gnttab_unmap_finish(struct domain *d, struct gnttab_unmapping *u);
 
-/* Makes the table at least nr_frames long. -EINVAL beyond its limit, -ENOMEM. */
+/* Makes the table at least nr_frames long. -EINVAL beyond its limit, -ENOMEM; -EAGAIN when preempted: call
+ * again, it goes on. */
 must_check int gnttab_grow(struct domain *d, uint32_t nr_frames);
 
 #endif

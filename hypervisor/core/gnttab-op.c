@@ -276,7 +276,9 @@ static int16_t setup_for(struct vcpu *v, domid_t dom, uint32_t nr_frames, guest_
 	if (err)
 		return err == -XEN_EPERM ? GNTST_permission_denied : GNTST_bad_domain;
 	err = gnttab_grow(d, nr_frames);
-	if (!err)
+	if (err == -XEN_EAGAIN)
+		*ret_err = err;
+	else if (!err)
 		*ret_err = write_frame_list(v, d, nr_frames, list, compat);
 	domain_put(d);
 	return err ? GNTST_general_error : GNTST_okay;
@@ -337,6 +339,7 @@ static int get_version(struct vcpu *v, guest_ptr_t ptr)
 int64_t do_grant_table_op(struct vcpu *v, struct hypercall_args *a)
 {
 	guest_ptr_t ptr = GUEST_PTR(a->arg[1]);
+	int err;
 
 	if (a->arg[2] > INT32_MAX)
 		return -XEN_EINVAL;
@@ -348,7 +351,8 @@ int64_t do_grant_table_op(struct vcpu *v, struct hypercall_args *a)
 	case GNTTABOP_copy:
 		return run_array(v, a, a->compat ? &compat_copy_op : &copy_op);
 	case GNTTABOP_setup_table:
-		return a->arg[2] == 1 ? setup_table(v, ptr, a->compat) : -XEN_EINVAL;
+		err = a->arg[2] == 1 ? setup_table(v, ptr, a->compat) : -XEN_EINVAL;
+		return err == -XEN_EAGAIN ? HYPERCALL_RESTART : err;
 	case GNTTABOP_query_size:
 		return a->arg[2] == 1 ? query_size(v, ptr) : -XEN_EINVAL;
 	case GNTTABOP_set_version:

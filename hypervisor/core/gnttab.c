@@ -74,8 +74,11 @@ int gnttab_grow(struct domain *d, uint32_t nr_frames)
 	if (nr_frames > t->max_frames)
 		return -XEN_EINVAL;
 	spin_lock(&t->lock);
-	while (!err && t->nr_frames < nr_frames)
+	while (!err && t->nr_frames < nr_frames) {
 		err = add_frame(d);
+		if (!err && t->nr_frames < nr_frames && hypercall_should_stop())
+			err = -XEN_EAGAIN;
+	}
 	spin_unlock(&t->lock);
 	return err;
 }

@@ -432,7 +432,7 @@ static int64_t memop_add_to_physmap(const struct memop *m)
 		return err;
 	err = add_one(m, d, NULL, op.space, op.idx, GFN(op.gpfn));
 	domain_put(d);
-	return err;
+	return err == -XEN_EAGAIN ? memop_restart(m, m->start) : err;
 }
 
 static int batch_read(const struct memop *m, struct xen_add_to_physmap_batch *ret_op)
@@ -469,7 +469,7 @@ static int batch_owner(const struct memop *m, const struct domain *d,
 	return domain_get(m->v, op->u.foreign_domid, ret_owner);
 }
 
-/* Entry i. Its own failure goes into its place in errs; -EFAULT ends the call. */
+/* Entry i. Its own failure goes into its place in errs; -EFAULT ends the call, -EAGAIN stops it. */
 static int batch_one(const struct memop *m, struct domain *d, struct domain *owner,
 		     const struct xen_add_to_physmap_batch *op, uint64_t i)
 {
@@ -483,6 +483,8 @@ static int batch_one(const struct memop *m, struct domain *d, struct domain *own
 	if (err)
 		return err;
 	result = add_one(m, d, owner, op->space, idx, GFN(gfn));
+	if (result == -XEN_EAGAIN)
+		return result;
 	err = copy_to_guest(m->v, guest_ptr_add(GUEST_PTR(op->errs), i * sizeof(result)), &result,
 			    sizeof(result));
 	if (err && !result && owner) /* the caller never learned of it: undo */
@@ -502,6 +504,8 @@ static int64_t batch_all(const struct memop *m, struct domain *d, struct domain 
 		if (i > m->start && hypercall_should_stop())
 			return memop_restart(m, i);
 		err = batch_one(m, d, owner, op, i);
+		if (err == -XEN_EAGAIN)
+			return memop_restart(m, i);
 		i++;
 	}
 	return err;
@@ -642,6 +646,8 @@ static int64_t resource_map(const struct memop *m, const struct resource *r)
 		if (i > m->start && hypercall_should_stop())
 			return memop_restart(m, i);
 		err = resource_map_one(m, r, i);
+		if (err == -XEN_EAGAIN)
+			return memop_restart(m, i);
 		i++;
 	}
 	return err;

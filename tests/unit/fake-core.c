@@ -646,6 +646,8 @@ WEAK int gnttab_get_frame(struct domain *d, uint32_t idx, mfn_t *ret_mfn)
 			return -XEN_ENOMEM;
 		d->grant.frame[d->grant.nr_frames] = mfn_to_ptr(mfn);
 		d->grant.frame_gfn[d->grant.nr_frames++] = GFN_NONE;
+		if (d->grant.nr_frames <= idx && hypercall_should_stop())
+			return -XEN_EAGAIN;
 	}
 	*ret_mfn = ptr_to_mfn(d->grant.frame[idx]);
 	return 0;

@@ -41,6 +41,23 @@ START_TEST(the_table_starts_with_one_frame_and_grows_to_its_limit)
 }
 END_TEST
 
+START_TEST(growing_stops_where_something_else_wants_the_cpu)
+{
+	guest_ptr_t list = fake_guest_space(9 * 8);
+	int rounds = 1;
+	int16_t status;
+
+	fake_should_stop = true;
+	while (gnttab_grow(guest, 6) == -XEN_EAGAIN)
+		rounds++;
+	ck_assert_int_eq(rounds, 5); /* it had one frame */
+	ck_assert_uint_eq(guest->grant.nr_frames, 6);
+	ck_assert_int_eq(setup_table(v0(guest), DOMID_SELF, 9, list, &status), 0);
+	ck_assert_int_eq(status, GNTST_okay);
+	ck_assert_uint_eq(guest->grant.nr_frames, 9);
+}
+END_TEST
+
 START_TEST(setup_table_lists_where_the_frames_are)
 {
 	guest_ptr_t list = fake_guest_space(3 * 8);
@@ -284,10 +301,11 @@ END_TEST
 
 UNIT_MAIN("gnttab-table", world_setup, world_teardown,
 	  the_table_starts_with_one_frame_and_grows_to_its_limit,
-	  setup_table_lists_where_the_frames_are, a_32_bit_guest_gets_a_32_bit_list,
-	  setup_table_for_another_domain_needs_privilege, setup_table_tells_of_faults,
-	  a_table_that_cannot_grow_stays_as_it_is, get_frame_grows_the_table_up_to_the_frame,
-	  query_size_tells_frames_and_limit, version_1_is_the_only_one, get_version_tells_version_1,
+	  growing_stops_where_something_else_wants_the_cpu, setup_table_lists_where_the_frames_are,
+	  a_32_bit_guest_gets_a_32_bit_list, setup_table_for_another_domain_needs_privilege,
+	  setup_table_tells_of_faults, a_table_that_cannot_grow_stays_as_it_is,
+	  get_frame_grows_the_table_up_to_the_frame, query_size_tells_frames_and_limit,
+	  version_1_is_the_only_one, get_version_tells_version_1,
 	  single_operations_take_exactly_one, operations_of_version_2_and_unknown_ones_are_ENOSYS,
 	  a_domain_that_cannot_be_built_leaves_nothing,
 	  limits_whose_entries_cannot_be_counted_are_refused)

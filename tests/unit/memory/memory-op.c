@@ -565,6 +565,22 @@ START_TEST(grant_frames_are_mapped_highest_first_and_move)
 }
 END_TEST
 
+START_TEST(a_grant_table_that_has_to_grow_much_does_not_hold_the_cpu)
+{
+	int rounds = 1;
+	int64_t ret;
+
+	fake_should_stop = true;
+	ret = add(by_dom, DOMID_SELF, XENMAPSPACE_grant_table, 3, 0x1003);
+	for (; ret == HYPERCALL_RESTART; rounds++)
+		ret = do_memory_op(by_dom, &args);
+	ck_assert_int_eq(ret, 0);
+	ck_assert_uint_eq(dom->grant.nr_frames, 4);
+	ck_assert_int_eq(rounds, 4);
+	ck_assert_uint_eq(entry_at(dom, 0x1003).kind, P2M_SHARED);
+}
+END_TEST
+
 START_TEST(hypervisor_pages_may_go_where_a_machine_address_was)
 {
 	map_other(dom, 0xf0000, FAKE_MMIO_MFN, P2M_MMIO);
@@ -1036,6 +1052,7 @@ UNIT_MAIN("memory-op", setup, teardown, unknown_commands_fail_with_ENOSYS,
 	  shared_info_is_seen_at_one_place_only, what_came_to_shared_infos_old_place_stays,
 	  the_kernel_that_maps_shared_info_decides_its_layout,
 	  grant_frames_are_mapped_highest_first_and_move,
+	  a_grant_table_that_has_to_grow_much_does_not_hold_the_cpu,
 	  hypervisor_pages_may_go_where_a_machine_address_was, a_grant_mapping_is_not_replaced,
 	  add_to_physmap_rejects_bad_arguments, add_to_physmap_without_memory_changes_nothing,
 	  a_foreign_page_is_counted_writable_and_out_of_devices_reach,
