@@ -51,7 +51,10 @@
 #define LODGE_CONTROL_exit_names     24 /* u.list: buffer of struct lodge_exit_name */
 #define LODGE_CONTROL_read_console   25 /* u.console */
 #define LODGE_CONTROL_inject_nmi     26 /* u.vcpu: no buffer */
-#define LODGE_CONTROL_NR             27
+#define LODGE_CONTROL_cpuid_features 27 /* u.list: buffer of struct lodge_cpuid_features */
+#define LODGE_CONTROL_set_cpuid      28 /* u.list: buffer of struct lodge_cpuid_change */
+#define LODGE_CONTROL_set_clock      29 /* u.clock */
+#define LODGE_CONTROL_NR             30
 
 #define LODGE_DOMAIN_ANY UINT32_MAX /* create: the hypervisor chooses the id */
 #define LODGE_VCPU_ALL   UINT32_MAX /* set_affinity, set_scheduling: every vCPU of the domain */
@@ -161,6 +164,13 @@ struct lodge_control_shutdown {
 	uint32_t reserved;
 };
 
+/* The domain's wall clock, against UTC as the machine has it; from now on. A time before 1970 becomes 1970. */
+struct lodge_control_clock {
+	int64_t offset_s; /* within LODGE_CLOCK_MAX_S, either way */
+};
+
+#define LODGE_CLOCK_MAX_S (INT64_C(1) << 36) /* two thousand years */
+
 /* What a linear address means to a vCPU that is paused. -ENOENT: not mapped. */
 struct lodge_control_translate {
 	uint32_t vcpu;
@@ -197,6 +207,7 @@ struct lodge_control {
 		struct lodge_control_seed_grant seed_grant;
 		struct lodge_control_scheduling scheduling;
 		struct lodge_control_shutdown shutdown;
+		struct lodge_control_clock clock;
 		struct lodge_control_translate translate;
 		struct lodge_control_console console;
 		uint64_t words[8];
@@ -250,6 +261,8 @@ ABI_OFFSET(struct lodge_control_scheduling, reserved, 12);
 ABI_SIZE(struct lodge_control_shutdown, 8);
 ABI_OFFSET(struct lodge_control_shutdown, reason, 0);
 ABI_OFFSET(struct lodge_control_shutdown, reserved, 4);
+ABI_SIZE(struct lodge_control_clock, 8);
+ABI_OFFSET(struct lodge_control_clock, offset_s, 0);
 ABI_SIZE(struct lodge_control_translate, 24);
 ABI_OFFSET(struct lodge_control_translate, vcpu, 0);
 ABI_OFFSET(struct lodge_control_translate, reserved, 4);
@@ -371,6 +384,38 @@ struct lodge_exit_name {
 };
 
 ABI_SIZE(struct lodge_exit_name, 16);
+
+/* What CPUID tells of features. EAX, EBX, ECX and EDX stand in this order. */
+
+#define LODGE_CPUID_LEAVES 16 /* there are at most so many with features */
+
+/* cpuid_features: what a new domain's CPUs would have. Records of zeros follow those that say something. */
+struct lodge_cpuid_features {
+	uint32_t leaf, subleaf;
+	uint32_t shown[4];
+	uint32_t fixed[4]; /* bits that cannot be hidden */
+};
+
+/* set_cpuid: changes to that, for a domain that has never run (else -EBUSY); nr of them, at most
+ * LODGE_CPUID_LEAVES, which replace earlier ones. What depends on a hidden feature is hidden with it, and what
+ * is hidden cannot be used where the hypervisor can prevent it: registers that go with it, XCR0, and thereby AVX.
+ * -EINVAL: hides what is no feature or is fixed; -EOPNOTSUPP: needs what there would not be. */
+struct lodge_cpuid_change {
+	uint32_t leaf, subleaf;
+	uint32_t hide[4]; /* bits that are not to be there */
+	uint32_t need[4]; /* bits that have to be there after all changes */
+};
+
+ABI_SIZE(struct lodge_cpuid_features, 40);
+ABI_OFFSET(struct lodge_cpuid_features, leaf, 0);
+ABI_OFFSET(struct lodge_cpuid_features, subleaf, 4);
+ABI_OFFSET(struct lodge_cpuid_features, shown, 8);
+ABI_OFFSET(struct lodge_cpuid_features, fixed, 24);
+ABI_SIZE(struct lodge_cpuid_change, 40);
+ABI_OFFSET(struct lodge_cpuid_change, leaf, 0);
+ABI_OFFSET(struct lodge_cpuid_change, subleaf, 4);
+ABI_OFFSET(struct lodge_cpuid_change, hide, 8);
+ABI_OFFSET(struct lodge_cpuid_change, need, 24);
 
 struct lodge_segment {
 	uint16_t selector;

@@ -353,6 +353,19 @@ int control_exit_names(struct control *c)
 	return put_all(c, LODGE_EXIT_KINDS, fill_exit_name, &name, sizeof(name));
 }
 
+static void fill_cpuid(struct control *c, uint32_t number, void *ret_record)
+{
+	(void)c;
+	(void)arch_cpuid_features(number, ret_record);
+}
+
+int control_cpuid_features(struct control *c)
+{
+	struct lodge_cpuid_features features;
+
+	return put_all(c, LODGE_CPUID_LEAVES, fill_cpuid, &features, sizeof(features));
+}
+
 /* The log ------------------------------------------------------------------------------------------ */
 
 int control_read_console(struct control *c)

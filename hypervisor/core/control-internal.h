@@ -21,6 +21,6 @@ control_fn control_set_memory, control_claim, control_populate, control_copy_in,
 	control_set_memory_map;
 /* control-info.c */
 control_fn control_list, control_vcpu_list, control_registers, control_translate, control_host_info,
-	control_cpu_list, control_exit_names, control_read_console;
+	control_cpu_list, control_exit_names, control_read_console, control_cpuid_features;
 
 #endif

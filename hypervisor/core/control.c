@@ -153,6 +153,32 @@ static int control_seed_grant(struct control *c)
 	return gnttab_seed(c->d, op->ref, (domid_t)op->peer, GFN(op->gfn));
 }
 
+static int control_set_cpuid(struct control *c)
+{
+	const struct lodge_control_list *op = &c->op.u.list;
+	struct lodge_cpuid_change changes[LODGE_CPUID_LEAVES];
+	int err;
+
+	if (op->max || op->first || op->next || op->since || op->change ||
+	    op->nr > LODGE_CPUID_LEAVES)
+		return -XEN_EINVAL;
+	err = copy_from_guest(c->caller, changes, GUEST_PTR(op->buffer),
+			      op->nr * sizeof(changes[0]));
+	if (err)
+		return err;
+	return READ_ONCE(c->d->has_run) ? -XEN_EBUSY : arch_domain_set_cpuid(c->d, changes, op->nr);
+}
+
+static int control_set_clock(struct control *c)
+{
+	int64_t offset_s = c->op.u.clock.offset_s;
+
+	if (offset_s > LODGE_CLOCK_MAX_S || offset_s < -LODGE_CLOCK_MAX_S)
+		return -XEN_EINVAL;
+	domain_set_clock(c->d, offset_s);
+	return 0;
+}
+
 /* vCPUs ------------------------------------------------------------------------------------------- */
 
 /* It stays down while it is held by its pause. */
@@ -312,6 +338,9 @@ static const struct control_row {
 	ROW(exit_names, list, HAS_RESULT),
 	ROW(read_console, console, HAS_RESULT),
 	ROW(inject_nmi, vcpu, EXCLUSIVE | OF_OTHERS),
+	ROW(cpuid_features, list, HAS_RESULT),
+	ROW(set_cpuid, list, EXCLUSIVE | OF_OTHERS),
+	ROW(set_clock, clock, EXCLUSIVE | OF_OTHERS),
 #undef ROW
 };
 

@@ -359,8 +359,8 @@ void domain_unpause(struct domain *d)
 
 	spin_lock(&d->lock);
 	was_paused = d->pause_count && !d->dying;
-	if (was_paused)
-		d->pause_count--;
+	if (was_paused && !--d->pause_count)
+		WRITE_ONCE(d->has_run, true);
 	spin_unlock(&d->lock);
 	for (uint32_t i = 0; was_paused && i < d->nr_vcpus; i++)
 		if (d->vcpu[i])

@@ -1,5 +1,6 @@
 /*
- * The wall clock in shared info: UTC at system time 0, from which a guest computes the time of day.
+ * The wall clock in shared info: UTC at system time 0, from which a guest computes the time of day, and what
+ * its domain's clock differs from that.
  */
 #include "abi/xen.h"
 #include "arch-inline.h"
@@ -26,21 +27,30 @@ static struct wallclock find_wallclock(struct domain *d)
 void domain_update_wallclock(struct domain *d)
 {
 	struct wallclock w = find_wallclock(d);
-	uint64_t ns, sec;
+	uint64_t ns;
+	int64_t sec;
 	uint32_t version;
 
 	spin_lock(&clock_lock);
 	ns = arch_wall_clock_ns();
-	sec = ns / NS_PER_SEC;
+	sec = MAX((int64_t)(ns / NS_PER_SEC) + d->clock_offset_s, 0);
 	version = (READ_ONCE(*w.version) + 1) | 1;
 	WRITE_ONCE(*w.version, version);
 	smp_wmb(); /* with the reader's barriers: odd version, contents, even version */
 	WRITE_ONCE(*w.sec, (uint32_t)sec);
 	WRITE_ONCE(*w.nsec, (uint32_t)(ns % NS_PER_SEC));
-	WRITE_ONCE(*w.sec_hi, (uint32_t)(sec >> 32));
+	WRITE_ONCE(*w.sec_hi, (uint32_t)((uint64_t)sec >> 32));
 	smp_wmb();
 	WRITE_ONCE(*w.version, version + 1);
 	spin_unlock(&clock_lock);
+}
+
+void domain_set_clock(struct domain *d, int64_t offset_s)
+{
+	spin_lock(&clock_lock);
+	d->clock_offset_s = offset_s;
+	spin_unlock(&clock_lock);
+	domain_update_wallclock(d);
 }
 
 void domain_update_all_wallclocks(void)

@@ -271,6 +271,25 @@ int arch_vcpu_set_upcall_vector(struct vcpu *v, uint8_t vector)
 	return 0;
 }
 
+/* Leaf 1, with everything in ECX. */
+bool arch_cpuid_features(uint32_t number, struct lodge_cpuid_features *ret_features)
+{
+	if (number)
+		return false;
+	ret_features->leaf = 1;
+	ret_features->shown[2] = UINT32_MAX;
+	return true;
+}
+
+int arch_domain_set_cpuid(struct domain *d, const struct lodge_cpuid_change *changes, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		if (changes[i].leaf != 1)
+			return -XEN_EINVAL;
+	d->arch.nr_cpuid_changes = nr;
+	return 0;
+}
+
 int arch_domain_set_callback(struct domain *d, uint64_t via)
 {
 	if (via >> 56 > 2)

@@ -9,6 +9,8 @@
 struct cpu;
 struct domain;
 struct lodge_cpu_info;
+struct lodge_cpuid_change;
+struct lodge_cpuid_features;
 struct lodge_host_info;
 struct lodge_registers;
 struct p2m_entry;
@@ -28,6 +30,12 @@ must_check int arch_domain_init(struct domain *d);
 void arch_domain_fini(struct domain *d);
 must_check int arch_vcpu_init(struct vcpu *v);
 void arch_vcpu_fini(struct vcpu *v);
+/* What d's CPUs can do, from the most there is: replaces earlier changes. d has not run yet. -EINVAL, -EOPNOTSUPP
+ * as LODGE_CONTROL_set_cpuid has them, -ENOMEM; nothing has changed then. */
+must_check int arch_domain_set_cpuid(struct domain *d, const struct lodge_cpuid_change *changes,
+				     uint32_t nr);
+/* What a domain without changes has, by the number of the leaf, into zeroed memory; false: no more. */
+bool arch_cpuid_features(uint32_t number, struct lodge_cpuid_features *ret_features);
 /* Saves prev's state, so that any CPU may load it once this has returned, and loads next's; either may be
  * NULL (idle). */
 void arch_vcpu_switch(struct vcpu *prev, struct vcpu *next);

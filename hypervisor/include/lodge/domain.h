@@ -32,6 +32,7 @@ struct domain {
 	bool compat;     /* 32-bit shared info layout; latched when it is first mapped */
 	bool dying;      /* no new mapping, port or grant */
 	bool is_shut_down;
+	bool has_run;            /* it was unpaused once: what its CPUs are is settled; lock */
 	uint8_t shutdown_reason; /* SHUTDOWN_*; valid once is_shut_down */
 	uint8_t shutdown_code; /* 1 more than the reason given by SCHEDOP_shutdown_code; 0: none */
 	uint32_t refcount;     /* atomic */
@@ -53,6 +54,7 @@ struct domain {
 	gfn_t shared_info_gfn;           /* GFN_NONE: not mapped */
 	uint64_t param[HVM_NR_PARAMS];
 	uint64_t vm_assist;
+	int64_t clock_offset_s; /* of its wall clock, from UTC; clock lock */
 
 	struct evtchn_table evtchn;
 	struct grant_table grant;
@@ -166,6 +168,8 @@ void domain_unpause(struct domain *d); /* nothing happens to a domain that is no
  * for all domains when the machine's clock was set. */
 void domain_update_wallclock(struct domain *d);
 void domain_update_all_wallclocks(void);
+/* From now on d's differs from UTC by so much. */
+void domain_set_clock(struct domain *d, int64_t offset_s);
 
 void domain_watchdog_init(struct domain *d);
 void domain_watchdog_fini(struct domain *d); /* none fires any more; accepts a zeroed domain */

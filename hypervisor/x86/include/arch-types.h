@@ -8,8 +8,9 @@
 #include "lodge/types.h"
 #include "x86/include/vm-regs.h"
 
-struct svm_cpu;  /* x86/svm */
-struct svm_vcpu; /* x86/svm */
+struct cpuid_policy; /* x86/vm/cpuid-policy.c */
+struct svm_cpu;      /* x86/svm */
+struct svm_vcpu;     /* x86/svm */
 struct vcpu;
 struct vioapic; /* x86/vm/vioapic.c */
 struct vpci;    /* x86/vm/vpci.c */
@@ -110,6 +111,8 @@ struct arch_vcpu {
 #define CPU_NONE UINT32_MAX
 
 struct arch_domain {
+	const struct cpuid_policy *cpuid; /* from before it runs: own_cpuid or &cpuid_default */
+	struct cpuid_policy *own_cpuid;   /* NULL: none */
 	mfn_t p2m_root;
 	uint64_t p2m_generation;  /* from 1; bumped by arch_p2m_flush() */
 	uint32_t nr_flushing;     /* CPUs in arch_p2m_flush(), which look at all vCPUs; atomic */

@@ -21,15 +21,46 @@ int arch_domain_init(struct domain *d)
 {
 	int err = io_domain_init(d);
 
+	d->arch.cpuid = &cpuid_default;
 	d->arch.p2m_generation = 1;
 	if (err)
 		return err;
 	return mmio_register(d, GPA(VLAPIC_BASE), PAGE_SIZE, &vlapic_mmio_ops, NULL);
 }
 
+static void use_cpuid(struct domain *d, struct cpuid_policy *p)
+{
+	if (d->arch.own_cpuid)
+		domain_mem_free(d, d->arch.own_cpuid, sizeof(*p));
+	d->arch.own_cpuid = p;
+	d->arch.cpuid = p ? p : &cpuid_default;
+}
+
 void arch_domain_fini(struct domain *d)
 {
+	use_cpuid(d, NULL);
 	io_domain_fini(d);
+}
+
+int arch_domain_set_cpuid(struct domain *d, const struct lodge_cpuid_change *changes, uint32_t nr)
+{
+	struct cpuid_policy *p = domain_mem_alloc(d, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -XEN_ENOMEM;
+	*p = cpuid_default;
+	err = cpuid_policy_change(p, changes, nr);
+	if (err)
+		domain_mem_free(d, p, sizeof(*p));
+	else
+		use_cpuid(d, p);
+	return err;
+}
+
+bool arch_cpuid_features(uint32_t number, struct lodge_cpuid_features *ret_features)
+{
+	return cpuid_policy_features(&cpuid_default, number, ret_features);
 }
 
 int arch_domain_set_callback(struct domain *d, uint64_t via)

@@ -209,15 +209,13 @@ static int exit_wbinvd(struct vcpu *v, const struct exit_info *x)
 	return 0;
 }
 
-static bool xcr0_is_valid(uint64_t value)
+static bool xcr0_is_valid(const struct domain *d, uint64_t value)
 {
-	if (value & ~host_cpu.xcr0_mask || !(value & XCR0_X87))
+	if (value & ~d->arch.cpuid->xcr0_mask || !(value & XCR0_X87))
 		return false;
 	if (value & XCR0_AVX && !(value & XCR0_SSE))
 		return false;
-	/* MPX and AVX-512 states come whole or not at all. */
-	if ((value & 0x18) && (value & 0x18) != 0x18)
-		return false;
+	/* AVX-512 states come whole or not at all. */
 	return !(value & 0xe0) || ((value & 0xe0) == 0xe0 && value & XCR0_AVX);
 }
 
@@ -229,9 +227,9 @@ static int exit_xsetbv(struct vcpu *v, const struct exit_info *x)
 
 	(void)x;
 	vm_ops->get_paging(v, &p);
-	if (!cpu_has(CPU_XSAVE) || !(p.cr4 & CR4_OSXSAVE))
+	if (!vm_has(v->domain, CPU_XSAVE) || !(p.cr4 & CR4_OSXSAVE))
 		return exit_ud(v, x);
-	if (vm_ops->mode(v) & VM_MODE_CPL || (uint32_t)r->rcx || !xcr0_is_valid(value) ||
+	if (vm_ops->mode(v) & VM_MODE_CPL || (uint32_t)r->rcx || !xcr0_is_valid(v->domain, value) ||
 	    xcr0_write_safe(value))
 		return exit_gp(v, x);
 	v->arch.xcr0 = value;

@@ -82,12 +82,12 @@ static int read_tsc_aux(struct vcpu *v, uint32_t msr, uint64_t *ret_value)
 {
 	(void)msr;
 	*ret_value = v->arch.tsc_aux;
-	return cpu_has(CPU_RDTSCP) ? 0 : -XEN_EINVAL;
+	return vm_has(v->domain, CPU_RDTSCP) ? 0 : -XEN_EINVAL;
 }
 
 static int write_tsc_aux(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	if (!cpu_has(CPU_RDTSCP) || value >> 32)
+	if (!vm_has(v->domain, CPU_RDTSCP) || value >> 32)
 		return -XEN_EINVAL;
 	v->arch.tsc_aux = value;
 	wrmsr(msr, value);
@@ -161,7 +161,8 @@ static int read_efer(struct vcpu *v, uint32_t msr, uint64_t *ret_value)
 
 static int write_efer(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	uint64_t may_be_set = EFER_SCE | EFER_LME | EFER_LMA | (cpu_has(CPU_NX) ? EFER_NXE : 0);
+	uint64_t may_be_set =
+		EFER_SCE | EFER_LME | EFER_LMA | (vm_has(v->domain, CPU_NX) ? EFER_NXE : 0);
 	struct vm_paging p;
 
 	(void)msr;
@@ -177,23 +178,23 @@ static int write_efer(struct vcpu *v, uint32_t msr, uint64_t value)
 
 /* Speculation control. What is set while the guest runs is loaded at VM entry. */
 
-static uint64_t spec_ctrl_mask(void)
+static uint64_t spec_ctrl_mask(const struct domain *d)
 {
-	return (cpu_has(CPU_IBRS) ? 1u : 0u) | (cpu_has(CPU_STIBP) ? 2u : 0u) |
-	       (cpu_has(CPU_SSBD) ? 4u : 0u);
+	return (vm_has(d, CPU_IBRS) ? 1u : 0u) | (vm_has(d, CPU_STIBP) ? 2u : 0u) |
+	       (vm_has(d, CPU_SSBD) ? 4u : 0u);
 }
 
 static int read_spec_ctrl(struct vcpu *v, uint32_t msr, uint64_t *ret_value)
 {
 	(void)msr;
 	*ret_value = v->arch.spec_ctrl;
-	return spec_ctrl_mask() ? 0 : -XEN_EINVAL;
+	return spec_ctrl_mask(v->domain) ? 0 : -XEN_EINVAL;
 }
 
 static int write_spec_ctrl(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	(void)msr;
-	if (!spec_ctrl_mask() || value & ~spec_ctrl_mask())
+	if (!spec_ctrl_mask(v->domain) || value & ~spec_ctrl_mask(v->domain))
 		return -XEN_EINVAL;
 	v->arch.spec_ctrl = value;
 	return 0;
@@ -201,8 +202,7 @@ static int write_spec_ctrl(struct vcpu *v, uint32_t msr, uint64_t value)
 
 static int write_pred_cmd(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	(void)v;
-	if (!cpu_has(CPU_IBPB) || value & ~1ull)
+	if (!vm_has(v->domain, CPU_IBPB) || value & ~1ull)
 		return -XEN_EINVAL;
 	if (value)
 		wrmsr(msr, value);

@@ -31,6 +31,7 @@ void vm_init(void)
 	if (!vm_ops)
 		boot_fail("%s: Lodge needs AMD's SVM with nested paging", why);
 	fpu_init();
+	cpuid_policy_init(&cpuid_default, cpuid);
 	panic_dump_vcpu = vcpu_dump_in_panic;
 	log_info("virtualisation: %s, %u ASIDs%s\n", vm_ops->name, host_cpu.nr_asids,
 		 cpu_has(CPU_SVM_NRIPS) ? "" : ", no next RIP");

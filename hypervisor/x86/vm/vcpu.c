@@ -40,22 +40,22 @@
 #define MTRR_WRITE_BACK_ENABLED 0x806u
 #define MSR_MTRR_DEF_TYPE       0x2ffu
 
-/* MONITOR, LWP and so on aside, all of CR4 that some CPU has; what this one has not is refused. */
-static uint64_t cr4_valid_bits(void)
+/* MONITOR, LWP and so on aside, all of CR4 that some CPU has; what the domain has not is refused. */
+static uint64_t cr4_valid_bits(const struct domain *d)
 {
 	uint64_t valid = 0x3ff | CR4_OSFXSR | CR4_OSXMMEXCPT; /* VME … PCE */
 
-	if (cpu_has(CPU_UMIP))
+	if (vm_has(d, CPU_UMIP))
 		valid |= CR4_UMIP;
-	if (cpu_has(CPU_FSGSBASE))
+	if (vm_has(d, CPU_FSGSBASE))
 		valid |= CR4_FSGSBASE;
-	if (cpu_has(CPU_PCID))
+	if (vm_has(d, CPU_PCID))
 		valid |= CR4_PCIDE;
-	if (cpu_has(CPU_XSAVE))
+	if (vm_has(d, CPU_XSAVE))
 		valid |= CR4_OSXSAVE;
-	if (cpu_has(CPU_SMEP))
+	if (vm_has(d, CPU_SMEP))
 		valid |= CR4_SMEP;
-	if (cpu_has(CPU_SMAP))
+	if (vm_has(d, CPU_SMAP))
 		valid |= CR4_SMAP;
 	return valid;
 }
@@ -114,14 +114,14 @@ void vcpu_reset_to_sipi(struct vcpu *v, uint8_t vector)
 }
 
 /* A state in which a CPU can be: else VM entry would fail, and with it the guest. */
-static bool control_registers_are_valid(const struct vm_start_state *s)
+static bool control_registers_are_valid(const struct domain *d, const struct vm_start_state *s)
 {
 	uint64_t cr0_valid = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM |
 			     CR0_NW | CR0_CD | CR0_PG;
-	uint64_t efer_valid = EFER_SCE | EFER_LME | EFER_LMA | (cpu_has(CPU_NX) ? EFER_NXE : 0);
+	uint64_t efer_valid = EFER_SCE | EFER_LME | EFER_LMA | (vm_has(d, CPU_NX) ? EFER_NXE : 0);
 	bool paged = s->cr0 & CR0_PG, lme = s->efer & EFER_LME, lma = s->efer & EFER_LMA;
 
-	if (s->cr0 & ~cr0_valid || s->cr4 & ~cr4_valid_bits() || s->efer & ~efer_valid)
+	if (s->cr0 & ~cr0_valid || s->cr4 & ~cr4_valid_bits(d) || s->efer & ~efer_valid)
 		return false;
 	if (s->cr0 & CR0_NW && !(s->cr0 & CR0_CD))
 		return false;
@@ -230,7 +230,7 @@ int arch_vcpu_initialise(struct vcpu *v, guest_ptr_t context)
 	if (err)
 		return err;
 	s.cr0 |= CR0_ET;
-	if (!control_registers_are_valid(&s))
+	if (!control_registers_are_valid(v->domain, &s))
 		return -XEN_EINVAL;
 	vcpu_reset(v, &s);
 	vlapic_set_started(v);

@@ -3,7 +3,9 @@
 #ifndef LODGE_X86_VM_H
 #define LODGE_X86_VM_H
 
+#include "lodge/domain.h"
 #include "lodge/vcpu.h"
+#include "x86/vm/cpuid-policy.h"
 #include "x86/vm/vm-ops.h"
 
 /* Boot CPU: chooses vm_ops and prepares the tables that all CPUs share. Stops the boot with one line
@@ -13,6 +15,12 @@ void vm_init(void);
 void vm_cpu_init(struct cpu *c);
 /* Runs vCPUs, forever. */
 _Noreturn void run_loop(void);
+
+/* Whether d's CPUs have it: their registers, and legal values of these, are as their CPUID says. */
+static inline bool vm_has(const struct domain *d, enum cpu_feature f)
+{
+	return d->arch.cpuid->word[f / 32] & (1u << (f % 32));
+}
 
 /* Bits of arch_vcpu.work. */
 #define VM_WORK_EVENT 0x1u /* an interrupt, an upcall, an NMI, INIT or SIPI may be deliverable */

@@ -18,12 +18,14 @@
 #define STEP_TRIPLE 0xfffffff3u /* a fault that it cannot take */
 #define STEP_SPIN   0xfffffff4u /* for ever */
 #define STEP_HALT   0xfffffff5u /* with interrupts off */
+#define STEP_CPUID  0xfffffff6u /* leaf a, sub-leaf b */
+#define STEP_WRMSR  0xfffffff7u /* to register a: b, and c in the upper half */
 
 struct step {
 	uint32_t what; /* number of a hypercall, or STEP_* */
 	uint32_t a, b, c;
 	uint32_t result;
-	uint32_t pad[3];
+	uint32_t more[3]; /* CPUID: EBX, ECX, EDX; result is EAX */
 };
 
 extern const uint8_t child_code[], child_code_end[];

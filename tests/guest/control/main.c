@@ -545,6 +545,106 @@ static void check_nmi(void)
 	destroy(id);
 }
 
+/* What CPUs can do ------------------------------------------------------------------------------------ */
+
+#define LEAF1_ECX_SSE3   0x1u
+#define LEAF1_ECX_CX16   0x2000u
+#define LEAF1_ECX_X2APIC 0x200000u
+#define EXT1_EDX_NX      0x100000u
+
+static int64_t set_cpuid(uint32_t id, const struct lodge_cpuid_change *changes, uint32_t nr)
+{
+	memset(&call, 0, sizeof(call));
+	call.u.list = (struct lodge_control_list){ .buffer = (uintptr_t)changes, .nr = nr };
+	return control(LODGE_CONTROL_set_cpuid, id);
+}
+
+static void check_features(void)
+{
+	static struct lodge_cpuid_features f[LODGE_CPUID_LEAVES];
+
+	memset(&call, 0, sizeof(call));
+	call.u.list = (struct lodge_control_list){ .buffer = (uintptr_t)f, .max = ARRAY_SIZE(f) };
+	check_err(control(LODGE_CONTROL_cpuid_features, 0), 0,
+		  "what a guest's CPU can have is told");
+	check_eq(f[0].leaf, 1, "from leaf 1 on");
+	check_eq(f[0].shown[2], cpuid(1).ecx & ~BIT(27), "it is what the service VM has");
+	check_eq(f[0].fixed[2] & LEAF1_ECX_X2APIC, LEAF1_ECX_X2APIC, "and what cannot be hidden");
+}
+
+static void check_cpuid(void)
+{
+	const struct step steps[] = { STEP(STEP_CPUID, 1, 0, 0), STEP(STEP_CPUID, 0x80000001, 0, 0),
+				      SHUT_DOWN };
+	const struct lodge_cpuid_change changes[] = {
+		{ .leaf = 1,
+		  .hide = { 0, 0, LEAF1_ECX_SSE3, 0 },
+		  .need = { 0, 0, LEAF1_ECX_CX16, 0 } },
+		{ .leaf = 0x80000001, .hide = { 0, 0, 0, EXT1_EDX_NX } },
+	};
+	const struct lodge_cpuid_change impossible = { .leaf = 1, .need = { 0, 0, 1u << 5, 0 } };
+	const struct lodge_cpuid_change fixed = { .leaf = 1,
+						  .hide = { 0, 0, LEAF1_ECX_X2APIC, 0 } };
+	struct lodge_domain_info info;
+	struct step s;
+	uint32_t id = make_child(steps, ARRAY_SIZE(steps));
+
+	check_err(set_cpuid(id, &impossible, 1), -XEN_EOPNOTSUPP, "VMX cannot be had");
+	check_err(set_cpuid(id, &fixed, 1), -XEN_EINVAL, "x2APIC cannot be hidden");
+	check_err(set_cpuid(0, changes, 1), -XEN_EINVAL, "the service VM has what it has");
+	check_err(set_cpuid(id, changes, ARRAY_SIZE(changes)), 0,
+		  "features are hidden from a guest");
+	(void)run_child(id);
+	s = result_of(id, 0);
+	check_eq(s.more[1] & (LEAF1_ECX_SSE3 | LEAF1_ECX_CX16), LEAF1_ECX_CX16,
+		 "of leaf 1 it sees what was left");
+	check_eq(s.more[1] | LEAF1_ECX_SSE3, cpuid(1).ecx & ~BIT(27), "and all of that");
+	s = result_of(id, 1);
+	check_eq(s.more[2] | EXT1_EDX_NX, cpuid(0x80000001).edx, "so it does of leaf 0x80000001");
+	check_eq(s.more[2] & EXT1_EDX_NX, 0, "NX is hidden");
+	check_err(set_cpuid(id, changes, 1), -XEN_EBUSY, "nothing is hidden once it has run");
+	destroy(id);
+
+	/* Without NX its bit in EFER is reserved. */
+	for (unsigned int hidden = 0; hidden < 2; hidden++) {
+		const struct step set_nxe[] = { STEP(STEP_WRMSR, MSR_EFER, EFER_NXE, 0),
+						SHUT_DOWN };
+
+		id = make_child(set_nxe, ARRAY_SIZE(set_nxe));
+		need(set_cpuid(id, &changes[1], hidden), "set_cpuid");
+		set_shutdown_reason(id, SHUTDOWN_reboot);
+		info = run_child(id);
+		check_eq(info.shutdown_reason, hidden ? SHUTDOWN_crash : SHUTDOWN_reboot,
+			 hidden ? "with NX hidden, EFER.NXE faults"
+				: "with NX, EFER.NXE can be set");
+		destroy(id);
+	}
+}
+
+#define COMPAT_WC_SEC 2308u /* in struct compat_shared_info */
+
+static void check_clock(void)
+{
+	const struct {
+		uint16_t domid, size;
+		uint32_t space, idx, gpfn;
+	} map = { DOMID_SELF, 0, XENMAPSPACE_shared_info, 0, CHILD_PAGE >> 12 };
+	const struct step steps[] = { CALL(memory_op, XENMEM_add_to_physmap, CHILD_DATA + 64, 0),
+				      STEP(STEP_LOAD, CHILD_PAGE + COMPAT_WC_SEC, 0, 0),
+				      SHUT_DOWN };
+	uint32_t id = make_child(steps, ARRAY_SIZE(steps));
+
+	need(copy(LODGE_CONTROL_copy_in, id, CHILD_DATA + 64, &map, sizeof(map)), "copy in");
+	memset(&call, 0, sizeof(call));
+	call.u.clock.offset_s = -7200;
+	check_err(control(LODGE_CONTROL_set_clock, id), 0, "a guest's clock can be two hours late");
+	check_err(control(LODGE_CONTROL_set_clock, 0), -XEN_EINVAL, "but not the service VM's");
+	(void)run_child(id);
+	check_eq(result_of(id, 0).result, 0, "it maps its shared info");
+	check_eq(result_of(id, 1).result, shared_info->wc_sec - 7200, "and finds the clock so");
+	destroy(id);
+}
+
 static void check_log(void)
 {
 	memset(&call, 0, sizeof(call));
@@ -606,6 +706,9 @@ void test_main(void)
 	check_scheduling();
 	check_cap();
 	check_nmi();
+	check_features();
+	check_cpuid();
+	check_clock();
 	check_log();
 	check_loop();
 }

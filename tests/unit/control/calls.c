@@ -74,7 +74,7 @@ static const uint32_t of_domains[] = {
 	LODGE_CONTROL_set_memory_map, LODGE_CONTROL_start_vcpu,     LODGE_CONTROL_seed_grant,
 	LODGE_CONTROL_set_scheduling, LODGE_CONTROL_get_scheduling, LODGE_CONTROL_set_affinity,
 	LODGE_CONTROL_get_affinity,   LODGE_CONTROL_shutdown,       LODGE_CONTROL_registers,
-	LODGE_CONTROL_translate,
+	LODGE_CONTROL_translate,      LODGE_CONTROL_set_cpuid,      LODGE_CONTROL_set_clock,
 };
 
 START_TEST(fails_with_ESRCH_for_a_domain_that_does_not_exist)
@@ -89,10 +89,11 @@ END_TEST
 
 START_TEST(the_service_vm_cannot_do_to_itself_what_would_stop_it)
 {
-	static const uint32_t ops[] = { LODGE_CONTROL_destroy,  LODGE_CONTROL_pause,
-					LODGE_CONTROL_unpause,  LODGE_CONTROL_start_vcpu,
-					LODGE_CONTROL_shutdown, LODGE_CONTROL_registers,
-					LODGE_CONTROL_translate };
+	static const uint32_t ops[] = { LODGE_CONTROL_destroy,   LODGE_CONTROL_pause,
+					LODGE_CONTROL_unpause,   LODGE_CONTROL_start_vcpu,
+					LODGE_CONTROL_shutdown,  LODGE_CONTROL_registers,
+					LODGE_CONTROL_translate, LODGE_CONTROL_set_cpuid,
+					LODGE_CONTROL_set_clock };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
 		ck_assert_int_eq(control_plain(ops[i], 0), -XEN_EINVAL);
@@ -407,6 +408,71 @@ START_TEST(affinity_is_set_for_one_vcpu_or_all_and_told)
 }
 END_TEST
 
+static int64_t set_cpuid(uint32_t nr, guest_ptr_t buffer)
+{
+	memset(&op, 0, sizeof(op));
+	op.u.list.buffer = buffer.va;
+	op.u.list.nr = nr;
+	return control(LODGE_CONTROL_set_cpuid, 1);
+}
+
+START_TEST(cpuid_is_set_until_the_domain_has_run)
+{
+	struct lodge_cpuid_change changes[LODGE_CPUID_LEAVES] = { { .leaf = 1 }, { .leaf = 1 } };
+	guest_ptr_t at = fake_guest_put(changes, sizeof(changes));
+
+	ck_assert_int_eq(set_cpuid(2, at), 0);
+	ck_assert_uint_eq(guest->arch.nr_cpuid_changes, 2);
+	ck_assert_int_eq(set_cpuid(3, at), -XEN_EINVAL); /* what the machine says */
+	ck_assert_int_eq(set_cpuid(LODGE_CPUID_LEAVES + 1, at), -XEN_EINVAL);
+	ck_assert_int_eq(set_cpuid(1, GUEST_PTR(0)), -XEN_EFAULT);
+	op.u.list.max = 1;
+	ck_assert_int_eq(control(LODGE_CONTROL_set_cpuid, 1), -XEN_EINVAL);
+	ck_assert_uint_eq(guest->arch.nr_cpuid_changes, 2);
+	ck_assert_int_eq(control_plain(LODGE_CONTROL_pause, 1), 0);
+	ck_assert_int_eq(control_plain(LODGE_CONTROL_unpause, 1), 0);
+	ck_assert_int_eq(set_cpuid(1, at), 0);
+	ck_assert_int_eq(control_plain(LODGE_CONTROL_unpause, 1), 0);
+	ck_assert_int_eq(control_plain(LODGE_CONTROL_pause, 1), 0);
+	ck_assert_int_eq(set_cpuid(1, at), -XEN_EBUSY);
+	ck_assert_uint_eq(guest->arch.nr_cpuid_changes, 1);
+}
+END_TEST
+
+static int64_t set_clock(int64_t offset_s)
+{
+	memset(&op, 0, sizeof(op));
+	op.u.clock.offset_s = offset_s;
+	return control(LODGE_CONTROL_set_clock, 1);
+}
+
+START_TEST(a_wall_clock_differs_by_its_offset_and_never_shows_a_time_before_1970)
+{
+	uint32_t version = guest->shared_info->wc_version;
+
+	fake_wall_clock_ns = 1000 * NS_PER_SEC + 5;
+	ck_assert_int_eq(set_clock(-400), 0);
+	ck_assert_uint_eq(guest->shared_info->wc_sec, 600);
+	ck_assert_uint_eq(guest->shared_info->wc_nsec, 5);
+	ck_assert_uint_eq(guest->shared_info->wc_version, version + 2);
+	ck_assert_int_eq(set_clock(INT64_C(1) << 33), 0);
+	ck_assert_uint_eq(guest->shared_info->wc_sec, 1000);
+	ck_assert_uint_eq(guest->shared_info->wc_sec_hi, 2);
+	fake_wall_clock_ns = 3000 * NS_PER_SEC; /* the machine's clock is set */
+	domain_update_all_wallclocks();
+	ck_assert_uint_eq(guest->shared_info->wc_sec, 3000);
+	ck_assert_uint_eq(guest->shared_info->wc_sec_hi, 2);
+	ck_assert_uint_eq(service->shared_info->wc_sec, 3000);
+	ck_assert_uint_eq(service->shared_info->wc_sec_hi, 0);
+	ck_assert_int_eq(set_clock(-3001), 0);
+	ck_assert_uint_eq(guest->shared_info->wc_sec, 0);
+	ck_assert_int_eq(set_clock(LODGE_CLOCK_MAX_S + 1), -XEN_EINVAL);
+	ck_assert_int_eq(set_clock(-LODGE_CLOCK_MAX_S - 1), -XEN_EINVAL);
+	ck_assert_int_eq(set_clock(INT64_MIN), -XEN_EINVAL);
+	ck_assert_uint_eq(guest->shared_info->wc_sec, 0);
+}
+END_TEST
+
 UNIT_MAIN("control-calls", control_setup, world_teardown, only_the_service_vm_may_call,
 	  fails_with_ENOSYS_for_32_bit_callers, fails_with_EFAULT_when_copy_in_faults,
 	  fails_with_EINVAL_for_another_version_but_tells_the_version_to_everyone,
@@ -427,4 +493,5 @@ UNIT_MAIN("control-calls", control_setup, world_teardown, only_the_service_vm_ma
 	  scheduling_is_set_for_one_vcpu_or_all_and_told,
 	  affinity_is_set_for_one_vcpu_or_all_and_told,
 	  the_cap_is_the_domains_and_each_setting_can_be_left_as_it_is,
-	  inject_nmi_names_a_vcpu_and_nothing_else)
+	  inject_nmi_names_a_vcpu_and_nothing_else, cpuid_is_set_until_the_domain_has_run,
+	  a_wall_clock_differs_by_its_offset_and_never_shows_a_time_before_1970)

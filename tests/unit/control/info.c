@@ -163,9 +163,9 @@ START_TEST(every_change_of_state_is_told_by_VIRQ_DOM_EXC)
 }
 END_TEST
 
-static const uint32_t lists[] = { LODGE_CONTROL_list, LODGE_CONTROL_vcpu_list,
-				  LODGE_CONTROL_host_info, LODGE_CONTROL_cpu_list,
-				  LODGE_CONTROL_exit_names };
+static const uint32_t lists[] = { LODGE_CONTROL_list,       LODGE_CONTROL_vcpu_list,
+				  LODGE_CONTROL_host_info,  LODGE_CONTROL_cpu_list,
+				  LODGE_CONTROL_exit_names, LODGE_CONTROL_cpuid_features };
 
 START_TEST(lists_fail_with_EINVAL_unless_what_they_return_is_zero_before)
 {
@@ -378,6 +378,19 @@ START_TEST(the_log_goes_on_where_it_was_stopped_and_loses_nothing_to_a_fault)
 }
 END_TEST
 
+START_TEST(cpuid_features_tells_the_leaves_that_have_some_and_zeros_after_them)
+{
+	const struct lodge_cpuid_features *f = fake_guest_at(buffer);
+
+	ck_assert_int_eq(list(LODGE_CONTROL_cpuid_features, 0, 0, 99), 0);
+	ck_assert_uint_eq(op.u.list.nr, LODGE_CPUID_LEAVES);
+	ck_assert_uint_eq(op.u.list.next, LODGE_LIST_END);
+	ck_assert_uint_eq(f[0].leaf, 1);
+	ck_assert_uint_eq(f[0].shown[2], UINT32_MAX);
+	ck_assert_uint_eq(f[1].leaf, 0);
+}
+END_TEST
+
 UNIT_MAIN("control-info", setup, world_teardown, list_tells_of_all_domains_a_bufferful_at_a_time,
 	  a_domain_is_told_with_its_state_its_memory_and_its_limits,
 	  domains_far_apart_are_found_and_so_are_their_changes,
@@ -391,5 +404,6 @@ UNIT_MAIN("control-info", setup, world_teardown, list_tells_of_all_domains_a_buf
 	  registers_are_read_while_the_vcpu_is_paused,
 	  translate_tells_what_a_linear_address_means_to_a_vcpu, the_host_is_told_with_its_memory,
 	  physical_cpus_are_told_with_whom_they_run, exits_have_names_where_they_occur,
+	  cpuid_features_tells_the_leaves_that_have_some_and_zeros_after_them,
 	  the_log_is_read_from_any_position_and_can_be_cleared,
 	  the_log_goes_on_where_it_was_stopped_and_loses_nothing_to_a_fault)

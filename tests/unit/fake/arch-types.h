@@ -25,8 +25,9 @@ struct arch_vcpu {
 struct arch_domain {
 	struct fake_leaf *leaf; /* sorted by gfn */
 	size_t nr_leaves, max_leaves;
-	unsigned nr_flushes; /* arch_p2m_flush() */
-	uint64_t callback;   /* arch_domain_set_callback() */
+	unsigned nr_flushes;       /* arch_p2m_flush() */
+	uint64_t callback;         /* arch_domain_set_callback() */
+	unsigned nr_cpuid_changes; /* arch_domain_set_cpuid() */
 	bool is_init, p2m_is_init;
 	bool p2m_fini_stopped; /* arch_p2m_fini() was preempted once */
 };
