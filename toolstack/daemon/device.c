@@ -161,8 +161,8 @@ static void state_changed(struct nodes_watch *w, const char *path)
 	unsigned int state = text ? (unsigned int)strtoul(text, NULL, 10) : 0;
 
 	free(text);
-	if (state == d->backend_state)
-		return;
+	if (state == d->backend_state || !nodes_is_up(d->guest->lodged->nodes))
+		return; /* without a store nothing is known; it tells when it is back */
 	d->backend_state = state;
 	if (d->class->backend_changed)
 		d->class->backend_changed(d, state);
@@ -501,14 +501,12 @@ struct device *device_find(const struct guest *g, const struct device_class *cla
 static void take_back(struct device *d)
 {
 	struct batch b;
-	struct err err;
 
 	watch_off(d);
 	batch_init(&b);
 	batch_remove(&b, d->frontend_path);
 	batch_remove(&b, d->backend_path);
-	(void)!nodes_run(d->guest->lodged->nodes, &b, false, &err);
-	batch_fini(&b);
+	nodes_post(d->guest->lodged->nodes, &b);
 	if (d->process)
 		child_stop(d->process, NULL, NULL);
 	device_free(d);

@@ -90,9 +90,10 @@ static void check_store(struct lodged *l, struct finding *f)
 {
 	char *name = nodes_read(l->nodes, "/local/domain/0/name");
 
-	say(f, name != NULL, "start lodge-store, and see its log",
-	    name ? "xenstore answers"
-		 : "xenstore does not answer, or does not know the service VM");
+	say(f, name != NULL, "start lodge-store, and see its log; then restart lodged",
+	    name                    ? "xenstore answers"
+	    : nodes_is_up(l->nodes) ? "xenstore does not know the service VM"
+				    : "xenstore does not answer");
 	free(name);
 }
 

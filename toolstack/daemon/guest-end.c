@@ -43,14 +43,10 @@ static void destroy_domain(struct job *j, struct hypervisor *hv)
 static void remove_nodes(struct guest *g)
 {
 	struct batch b;
-	struct err err;
 
 	batch_init(&b);
 	guest_nodes_remove(g, &b);
-	if (nodes_run(g->lodged->nodes, &b, false, &err))
-		log_line("%s: nodes of domain %" PRIu32 " may be left: %s", g->name, g->domain,
-			 err.text);
-	batch_fini(&b);
+	nodes_post(g->lodged->nodes, &b);
 }
 
 static void save(struct guest *g)

@@ -17,17 +17,19 @@
 #include "daemon/why.h"
 
 #define PROGRESS_MS     300u
+#define STORE_MS        10000u              /* to wait for a store that is being restarted */
 #define KERNELS_BYTES   (UINT64_C(1) << 30) /* that the cache of unpacked kernels may take */
 #define RESERVED_PAGES  256u /* beyond its memory: rings, tables, what a balloon overshoots */
 #define TRIES           8u   /* in a row to start a guest again */
 #define PAGE_BYTES_LOG2 12
 
-enum step { STEP_WAITING, STEP_KERNEL, STEP_MEMORY };
+enum step { STEP_WAITING, STEP_KERNEL, STEP_MEMORY, STEP_STORE };
 
 static const char *const step_texts[] = {
 	[STEP_WAITING] = "waiting for other guests",
 	[STEP_KERNEL] = "reading the kernel",
 	[STEP_MEMORY] = "filling memory",
+	[STEP_STORE] = "waiting for xenstore",
 };
 
 struct guest_start {
@@ -35,6 +37,7 @@ struct guest_start {
 	struct guest *guest;
 	struct start_request request; /* its config is referenced by guest->active */
 	struct loop_timer progress;
+	struct nodes_waiter store;
 
 	/* The thread's, while it works. */
 	struct build_description build;
@@ -232,9 +235,9 @@ static int connect_guest(struct guest *g, struct guest_start *s, struct err *err
 	return ret ? err_errno(err, ret, "letting domain %u run", g->domain) : 0;
 }
 
-static void built(struct job *j)
+/* Its domain is built, or there is none. */
+static void go_on(struct guest_start *s)
 {
-	struct guest_start *s = container_of(j, struct guest_start, job);
 	struct guest *g = s->guest;
 
 	loop_timer_stop(&s->progress);
@@ -260,6 +263,28 @@ static void built(struct job *j)
 	if (s->request.done)
 		s->request.done(s->request.argument, g, 0, NULL);
 	start_free(s);
+}
+
+static void store_answers(struct nodes_waiter *w, int ret)
+{
+	struct guest_start *s = container_of(w, struct guest_start, store);
+
+	if (ret)
+		s->ret = err_set(&s->err, -EIO, "xenstore does not answer: see lodge-store's log");
+	go_on(s);
+}
+
+static void built(struct job *j)
+{
+	struct guest_start *s = container_of(j, struct guest_start, job);
+	struct nodes *n = s->guest->lodged->nodes;
+
+	s->step = STEP_STORE;
+	s->store.done = store_answers;
+	if (s->ret || nodes_is_up(n))
+		go_on(s);
+	else
+		nodes_wait(n, &s->store, STORE_MS);
 }
 
 static void tell_progress(struct loop_timer *t)

@@ -18,6 +18,7 @@ struct host_stop {
 	struct lodged *lodged;
 	struct events_listener events;
 	struct loop_timer timer;
+	struct nodes_waiter store; /* guests are asked through it */
 	struct loop_task look;
 	uint64_t level_ms;
 	unsigned int level; /* those of a higher one have ended */
@@ -52,7 +53,21 @@ static struct ordered *collect(struct lodged *l, size_t *ret_nr)
 	return guests;
 }
 
-static void ask(struct guest *g)
+static void store_answers(struct nodes_waiter *w, int ret)
+{
+	struct host_stop *s = container_of(w, struct host_stop, store);
+
+	if (!ret) /* else the level's time is over */
+		loop_soon(&s->lodged->loop, &s->look);
+}
+
+static void wait_for_store(struct host_stop *s)
+{
+	if (!list_node_is_linked(&s->store.node))
+		nodes_wait(s->lodged->nodes, &s->store, (unsigned int)s->level_ms);
+}
+
+static void ask(struct host_stop *s, struct guest *g)
 {
 	struct err err;
 
@@ -64,6 +79,10 @@ static void ask(struct guest *g)
 		log_line("%s: %s", g->name, err.text);
 	if (!guest_ask(g, "poweroff", &err))
 		return;
+	if (!nodes_is_up(s->lodged->nodes)) {
+		wait_for_store(s);
+		return;
+	}
 	log_line("%s: cannot be asked to shut down: %s", g->name, err.text);
 	guest_destroy(g, REASON, "the host was shut down, and it could not be asked");
 }
@@ -79,7 +98,7 @@ static void end_level(struct host_stop *s, const struct ordered *guests, size_t 
 			guest_destroy(g, REASON,
 				      "the host was shut down, and it did not end in time");
 		else if (!g->requested)
-			ask(g);
+			ask(s, g);
 	}
 }
 
@@ -98,6 +117,7 @@ static void finish(struct host_stop *s)
 	void *argument = s->argument;
 
 	loop_timer_stop(&s->timer);
+	nodes_unwait(&s->store);
 	s->done = NULL;
 	log_line("all guests have ended");
 	done(argument);
@@ -170,6 +190,7 @@ int host_stop_begin(struct lodged *l, uint32_t time_s, void (*done)(void *argume
 	s->timer.fire = time_is_over;
 	s->look.run = look;
 	s->events.heard = heard;
+	s->store.done = store_answers;
 	s->level = UINT32_MAX;
 	s->level_ms = UINT64_C(1000) * time_s / (highest(guests, nr) + 1);
 	free(guests);
@@ -188,6 +209,7 @@ void host_stop_end(struct lodged *l)
 		return;
 	events_unlisten(&l->stop->events);
 	loop_timer_stop(&l->stop->timer);
+	nodes_unwait(&l->stop->store);
 	loop_task_cancel(&l->stop->look);
 	free(l->stop);
 	l->stop = NULL;

@@ -102,6 +102,21 @@ static int open_hypervisor(struct lodged *l, hypervisor_open_fn open_hv, void *a
 	return ret ? err_errno(err, ret, "threads") : 0;
 }
 
+/* As Xen's tools name it, for programs that look. */
+static int name_service_vm(struct lodged *l, struct err *err)
+{
+	struct batch b;
+	int ret;
+
+	batch_init(&b);
+	batch_at(&b, "/local/domain/0");
+	batch_write(&b, "name", "Domain-0");
+	batch_write(&b, "domid", "0");
+	ret = nodes_run(l->nodes, &b, false, err);
+	batch_fini(&b);
+	return ret;
+}
+
 static int open_all(struct lodged *l, hypervisor_open_fn open_hv, void *argument, struct err *err)
 {
 	int ret;
@@ -114,6 +129,8 @@ static int open_all(struct lodged *l, hypervisor_open_fn open_hv, void *argument
 		ret = open_hypervisor(l, open_hv, argument, err);
 	if (!ret)
 		ret = nodes_open(&l->loop, l->options.store_socket, STORE_MS, &l->nodes, err);
+	if (!ret)
+		ret = name_service_vm(l, err);
 	if (!ret)
 		ret = records_load(l, err);
 	if (!ret)
@@ -131,9 +148,9 @@ void lodged_close(struct lodged *l)
 	struct guest *g;
 
 	serve_close(l);
-	autostart_end(l);
 	host_stop_end(l);
 	jobs_destroy(l->jobs);
+	autostart_end(l); /* after starts that it is told of */
 	list_for_each_entry_safe(g, &l->guests, node) {
 		devices_forget(g);
 		guest_free(g);

@@ -2,17 +2,19 @@
  * Xenstore, as lodged uses it: many requests in one go. A batch collects them; nodes_run() sends them with
  * one write and collects the answers, which costs two changes of process, not two for each node.
  *
- * A connection that breaks because the store was restarted is made anew, watches included, and the batch
- * runs once more. So each batch must be right when its first requests were done already: writing, removing
- * and introducing are.
+ * The store may be killed and started again at any time. A connection that breaks is made anew by the loop,
+ * watches included. Meanwhile requests fail at once with -ENOTCONN: who can wait for the store does so by
+ * nodes_wait(), and what has to be done in any case is left to nodes_post(). Only one that was asked while it was
+ * killed is waited for, a second at most; then the batch runs once more. So each batch must be right when its
+ * first requests were done already: writing, removing and introducing are.
  */
 #ifndef LODGE_DAEMON_NODES_H
 #define LODGE_DAEMON_NODES_H
 
+#include "daemon/loop.h"
 #include "lib/err.h"
 #include "lib/list.h"
 
-struct loop;
 struct nodes;
 
 #define NODES_SOCKET "/run/xenstored/socket"
@@ -63,9 +65,28 @@ void batch_quota(struct batch *b, const char *quota, uint32_t value, uint32_t do
  * request that failed gives the error. What may be missing (remove, read, list) is none. */
 must_check int nodes_run(struct nodes *n, struct batch *b, bool is_whole, struct err *err);
 
+/* The same, at once or as soon as there is a store again, before anything else that is asked for by then; failures
+ * are logged. Takes the requests over. */
+void nodes_post(struct nodes *n, struct batch *b);
+
 /* The value that was read, with a zero byte behind it, or NULL: there is no such node. Of a list: names,
  * each with a zero byte; ret_bytes (may be NULL) counts all. Stays until batch_fini(). */
 const char *batch_answer(const struct batch *b, size_t request, size_t *ret_bytes);
+
+/* --- whether it is there --- */
+
+bool nodes_is_up(const struct nodes *n);
+
+struct nodes_waiter {
+	struct list_node node;
+	struct loop_timer timer;
+	/* Called once, by the loop: 0: the store answers; -ETIMEDOUT: it did not in time. */
+	void (*done)(struct nodes_waiter *w, int ret);
+};
+
+/* Memory of the caller's, zeroed but for `done`. */
+void nodes_wait(struct nodes *n, struct nodes_waiter *w, unsigned int timeout_ms);
+void nodes_unwait(struct nodes_waiter *w); /* fine when it does not wait */
 
 /* --- watches --- */
 

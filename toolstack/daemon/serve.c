@@ -14,9 +14,10 @@
 
 #include "daemon/guest.h"
 
-#define GROUP   "lodge"
-#define BACKLOG 64
-#define OUT_MAX (8u << 20) /* who does not fetch its answers is sent away */
+#define GROUP    "lodge"
+#define BACKLOG  64
+#define OUT_MAX  (8u << 20) /* who does not fetch its answers is sent away */
+#define STORE_MS 10000u     /* that a verb waits for xenstore */
 
 struct client {
 	struct list_node node; /* lodged->clients */
@@ -232,6 +233,36 @@ void *request_private(struct request *r, size_t bytes)
 
 /* --- connections --- */
 
+static void store_answers(struct nodes_waiter *w, int ret)
+{
+	struct request *r = container_of(w, struct request, store);
+
+	r->gone = NULL;
+	if (ret)
+		request_fail(r, RPC_FAILED, "xenstore does not answer: see lodge-store's log");
+	else
+		r->verb->run(r->lodged, r);
+}
+
+static void stop_waiting(struct request *r)
+{
+	nodes_unwait(&r->store);
+	request_fail(r, RPC_FAILED, "nobody waits");
+}
+
+static void run_verb(struct request *r)
+{
+	struct nodes *n = r->lodged->nodes;
+
+	if (!r->verb->needs_store || nodes_is_up(n)) {
+		r->verb->run(r->lodged, r);
+		return;
+	}
+	r->gone = stop_waiting;
+	r->store.done = store_answers;
+	nodes_wait(n, &r->store, STORE_MS);
+}
+
 static const struct verb *find_verb(const char *name)
 {
 	for (size_t i = 0; i < nr_verbs; i++) {
@@ -245,7 +276,6 @@ static const struct verb *find_verb(const char *name)
 static void run_request(struct client *c, cJSON *message)
 {
 	struct request *r = calloc(1, sizeof(*r));
-	const struct verb *v;
 	const char *name;
 
 	if (!r) {
@@ -258,15 +288,15 @@ static void run_request(struct client *c, cJSON *message)
 	r->message = message;
 	c->request = r;
 	name = request_text(r, "verb");
-	v = name ? find_verb(name) : NULL;
+	r->verb = name ? find_verb(name) : NULL;
 	if (!message)
 		request_fail(r, RPC_USAGE, "a line that is no JSON object");
 	else if (!name)
 		request_fail(r, RPC_USAGE, "the request has no \"verb\"");
-	else if (!v)
+	else if (!r->verb)
 		request_fail(r, RPC_USAGE, "there is no verb \"%.64s\"", name);
 	else
-		v->run(c->lodged, r);
+		run_verb(r);
 }
 
 static void next_request(struct client *c)

@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "daemon/nodes.h"
 #include "lib/err.h"
 #include "lib/rpc.h"
 
@@ -20,6 +21,7 @@ typedef void (*verb_fn)(struct lodged *l, struct request *r);
 struct verb {
 	const char *name;
 	verb_fn run;
+	bool needs_store; /* it waits while xenstore is being restarted */
 };
 
 struct request {
@@ -28,6 +30,8 @@ struct request {
 	cJSON *message;
 	cJSON *warnings; /* NULL: none */
 	void *private;   /* request_private() */
+	const struct verb *verb;
+	struct nodes_waiter store; /* of a verb that has not begun */
 	/* The client has gone. Who waits only for the client's sake stops waiting, and ends the request
 	 * by request_fail(). NULL: it goes on without. */
 	void (*gone)(struct request *r);

@@ -40,6 +40,26 @@ static void start_store(const char *socket)
 	ck_assert_int_gt(store_pid, 0);
 }
 
+void world_start_store(void)
+{
+	start_store(folder_path("socket"));
+}
+
+void world_kill_store(void)
+{
+	kill(store_pid, SIGKILL);
+	waitpid(store_pid, NULL, 0);
+	unlink(folder_path("socket"));
+}
+
+void world_hang_store(bool is_hanging)
+{
+	/* One that does not listen yet would not be connected to, rather than hang. */
+	while (is_hanging && access(folder_path("socket"), F_OK))
+		usleep(1000);
+	kill(store_pid, is_hanging ? SIGSTOP : SIGCONT);
+}
+
 void world_start(void)
 {
 	struct err err;
@@ -66,7 +86,7 @@ void world_setup(void)
 	folder_make();
 	folder_write("kernel", &kernel);
 	fake_hypervisor_reset();
-	start_store(folder_path("socket"));
+	world_start_store();
 	world_start();
 }
 
@@ -86,8 +106,7 @@ void world_teardown(void)
 	cJSON_Delete(last_result);
 	last_result = NULL;
 	world_stop();
-	kill(store_pid, SIGKILL);
-	waitpid(store_pid, NULL, 0);
+	world_kill_store();
 	folder_remove();
 }
 

@@ -19,6 +19,12 @@ void world_restart(void);
 void world_stop(void);
 void world_start(void);
 
+/* The store alone; it keeps nothing from one life to the next. One that hangs accepts connections, and does not
+ * answer. */
+void world_kill_store(void);
+void world_start_store(void);
+void world_hang_store(bool is_hanging);
+
 const char *world_path(const char *name); /* in the test's folder; until the next call */
 
 /* The loop, until a condition holds; the test fails when that takes seconds. */
