@@ -54,7 +54,8 @@
 #define LODGE_CONTROL_cpuid_features 27 /* u.list: buffer of struct lodge_cpuid_features */
 #define LODGE_CONTROL_set_cpuid      28 /* u.list: buffer of struct lodge_cpuid_change */
 #define LODGE_CONTROL_set_clock      29 /* u.clock */
-#define LODGE_CONTROL_NR             30
+#define LODGE_CONTROL_set_tsc        30 /* u.tsc */
+#define LODGE_CONTROL_NR             31
 
 #define LODGE_DOMAIN_ANY UINT32_MAX /* create: the hypervisor chooses the id */
 #define LODGE_VCPU_ALL   UINT32_MAX /* set_affinity, set_scheduling: every vCPU of the domain */
@@ -171,6 +172,15 @@ struct lodge_control_clock {
 
 #define LODGE_CLOCK_MAX_S (INT64_C(1) << 36) /* two thousand years */
 
+/* The frequency of the time stamp counter of a domain that has never run (else -EBUSY). 0: the machine's own, as it is
+ * from the start; else each RDTSC is an exit. */
+struct lodge_control_tsc {
+	uint64_t hz; /* 0, or LODGE_TSC_MIN_HZ to LODGE_TSC_MAX_HZ */
+};
+
+#define LODGE_TSC_MIN_HZ UINT64_C(1000000)
+#define LODGE_TSC_MAX_HZ UINT64_C(100000000000)
+
 /* What a linear address means to a vCPU that is paused. -ENOENT: not mapped. */
 struct lodge_control_translate {
 	uint32_t vcpu;
@@ -208,6 +218,7 @@ struct lodge_control {
 		struct lodge_control_scheduling scheduling;
 		struct lodge_control_shutdown shutdown;
 		struct lodge_control_clock clock;
+		struct lodge_control_tsc tsc;
 		struct lodge_control_translate translate;
 		struct lodge_control_console console;
 		uint64_t words[8];
@@ -263,6 +274,8 @@ ABI_OFFSET(struct lodge_control_shutdown, reason, 0);
 ABI_OFFSET(struct lodge_control_shutdown, reserved, 4);
 ABI_SIZE(struct lodge_control_clock, 8);
 ABI_OFFSET(struct lodge_control_clock, offset_s, 0);
+ABI_SIZE(struct lodge_control_tsc, 8);
+ABI_OFFSET(struct lodge_control_tsc, hz, 0);
 ABI_SIZE(struct lodge_control_translate, 24);
 ABI_OFFSET(struct lodge_control_translate, vcpu, 0);
 ABI_OFFSET(struct lodge_control_translate, reserved, 4);

@@ -179,6 +179,18 @@ static int control_set_clock(struct control *c)
 	return 0;
 }
 
+static int control_set_tsc(struct control *c)
+{
+	uint64_t hz = c->op.u.tsc.hz;
+
+	if (hz && (hz < LODGE_TSC_MIN_HZ || hz > LODGE_TSC_MAX_HZ))
+		return -XEN_EINVAL;
+	if (READ_ONCE(c->d->has_run))
+		return -XEN_EBUSY;
+	arch_domain_set_tsc(c->d, hz);
+	return 0;
+}
+
 /* vCPUs ------------------------------------------------------------------------------------------- */
 
 /* It stays down while it is held by its pause. */
@@ -341,6 +353,7 @@ static const struct control_row {
 	ROW(cpuid_features, list, HAS_RESULT),
 	ROW(set_cpuid, list, EXCLUSIVE | OF_OTHERS),
 	ROW(set_clock, clock, EXCLUSIVE | OF_OTHERS),
+	ROW(set_tsc, tsc, EXCLUSIVE | OF_OTHERS),
 #undef ROW
 };
 

@@ -119,39 +119,16 @@ static uint64_t measure(void)
 	return (end.tsc - start.tsc) * NS_PER_SEC / ns;
 }
 
-struct tsc_scale tsc_scale_for(uint64_t hz)
-{
-	struct tsc_scale s = { 0 };
-
-	for (; hz > 2 * NS_PER_SEC; hz >>= 1)
-		s.shift--;
-	for (; hz <= NS_PER_SEC; hz <<= 1)
-		s.shift++;
-	s.mul = (uint32_t)((NS_PER_SEC << 32) / hz);
-	return s;
-}
-
 uint64_t tsc_to_ns(uint64_t tsc)
 {
-	if (tsc_scale.shift < 0)
-		tsc >>= -tsc_scale.shift;
-	else
-		tsc <<= tsc_scale.shift;
-	return (uint64_t)(((unsigned __int128)tsc * tsc_scale.mul) >> 32);
+	return ticks_to_ns(&tsc_scale, tsc);
 }
 
-/* The smallest duration that tsc_to_ns() does not make shorter than ns, or a little more. */
 uint64_t ns_to_tsc(uint64_t ns)
 {
-	uint64_t whole, tsc;
-
 	if (ns >> 60) /* 36 years: guests set timers for never by such numbers */
 		return UINT64_MAX;
-	whole = ns / tsc_scale.mul; /* the high part of (ns << 32) / mul */
-	tsc = (whole << 32) + ((ns % tsc_scale.mul) << 32) / tsc_scale.mul + 1;
-	if (tsc_scale.shift < 0)
-		return (tsc << -tsc_scale.shift);
-	return (tsc >> tsc_scale.shift) + 1;
+	return ns_to_ticks_after(&tsc_scale, ns);
 }
 
 uint64_t tsc_at(uint64_t system_time_ns)

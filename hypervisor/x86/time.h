@@ -18,6 +18,12 @@ extern uint64_t tsc_khz;
 
 /* The scale for a counter of that frequency. */
 struct tsc_scale tsc_scale_for(uint64_t hz);
+/* Durations. ns stays below 2^60, 36 years. */
+uint64_t ticks_to_ns(const struct tsc_scale *s, uint64_t ticks);
+uint64_t ns_to_ticks(const struct tsc_scale *s,
+		     uint64_t ns); /* such that not more than ns have passed */
+/* The smallest that ticks_to_ns() does not make shorter than ns, or a little more. */
+uint64_t ns_to_ticks_after(const struct tsc_scale *s, uint64_t ns);
 
 void time_init(void);
 uint64_t ns_to_tsc(uint64_t ns);  /* a duration */

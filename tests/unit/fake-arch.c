@@ -290,6 +290,11 @@ int arch_domain_set_cpuid(struct domain *d, const struct lodge_cpuid_change *cha
 	return 0;
 }
 
+void arch_domain_set_tsc(struct domain *d, uint64_t hz)
+{
+	d->arch.tsc_hz = hz;
+}
+
 int arch_domain_set_callback(struct domain *d, uint64_t via)
 {
 	if (via >> 56 > 2)

@@ -34,6 +34,8 @@ void arch_vcpu_fini(struct vcpu *v);
  * as LODGE_CONTROL_set_cpuid has them, -ENOMEM; nothing has changed then. */
 must_check int arch_domain_set_cpuid(struct domain *d, const struct lodge_cpuid_change *changes,
 				     uint32_t nr);
+/* d's CPUs have a time stamp counter of that frequency; 0: the machine's. d has not run yet. */
+void arch_domain_set_tsc(struct domain *d, uint64_t hz);
 /* What a domain without changes has, by the number of the leaf, into zeroed memory; false: no more. */
 bool arch_cpuid_features(uint32_t number, struct lodge_cpuid_features *ret_features);
 /* Saves prev's state, so that any CPU may load it once this has returned, and loads next's; either may be

@@ -7,6 +7,7 @@
 #include "lodge/timer.h"
 #include "lodge/types.h"
 #include "x86/include/vm-regs.h"
+#include "x86/time.h"
 
 struct cpuid_policy; /* x86/vm/cpuid-policy.c */
 struct svm_cpu;      /* x86/svm */
@@ -114,9 +115,13 @@ struct arch_domain {
 	const struct cpuid_policy *cpuid; /* from before it runs: own_cpuid or &cpuid_default */
 	struct cpuid_policy *own_cpuid;   /* NULL: none */
 	mfn_t p2m_root;
-	uint64_t p2m_generation;  /* from 1; bumped by arch_p2m_flush() */
-	uint32_t nr_flushing;     /* CPUs in arch_p2m_flush(), which look at all vCPUs; atomic */
-	uint64_t tsc_offset;      /* guest TSC - host TSC: the same for all vCPUs */
+	uint64_t p2m_generation; /* from 1; bumped by arch_p2m_flush() */
+	uint32_t nr_flushing;    /* CPUs in arch_p2m_flush(), which look at all vCPUs; atomic */
+	/* The guest's TSC, the same for all vCPUs; from before it runs. Emulated, it follows from system time. */
+	bool tsc_is_emulated;
+	struct tsc_scale tsc_scale;
+	uint64_t tsc_khz;
+	uint64_t tsc_offset;      /* guest TSC - host TSC, unless it is emulated */
 	uint8_t callback_vector;  /* HVM_PARAM_CALLBACK_IRQ, type 2; 0: none */
 	struct rangeset *ports;   /* I/O ports that reach the machine */
 	struct vioapic **vioapic; /* the service VM's; count in nr_vioapics */

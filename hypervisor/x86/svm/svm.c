@@ -245,6 +245,7 @@ static const uint8_t kind_of_exit[SVM_NR_LOW_EXITS] = {
 	KIND(SVM_EXIT_SMI, EXIT_NMI), /* the same: it is taken once GIF is set again */
 	KIND(SVM_EXIT_INIT, EXIT_INIT),
 	KIND(SVM_EXIT_VINTR, EXIT_WINDOW),
+	KIND(SVM_EXIT_RDTSC, EXIT_RDTSC),
 	KIND(SVM_EXIT_RDPMC, EXIT_GP),
 	KIND(SVM_EXIT_CPUID, EXIT_CPUID),
 	KIND(SVM_EXIT_IRET, EXIT_NMI_WINDOW),
@@ -262,6 +263,7 @@ static const uint8_t kind_of_exit[SVM_NR_LOW_EXITS] = {
 	KIND(SVM_EXIT_STGI, EXIT_UD),
 	KIND(SVM_EXIT_CLGI, EXIT_UD),
 	KIND(SVM_EXIT_SKINIT, EXIT_UD),
+	KIND(SVM_EXIT_RDTSCP, EXIT_RDTSCP),
 	KIND(SVM_EXIT_WBINVD, EXIT_WBINVD),
 	KIND(SVM_EXIT_MONITOR, EXIT_UD),
 	KIND(SVM_EXIT_MWAIT, EXIT_UD),
@@ -544,6 +546,16 @@ static void svm_set_tsc_offset(struct vcpu *v, uint64_t offset)
 	v->arch.svm->vmcb->clean &= ~SVM_CLEAN_INTERCEPTS;
 }
 
+static void svm_intercept_tsc(struct vcpu *v, bool on)
+{
+	struct vmcb *vmcb = v->arch.svm->vmcb;
+
+	set_intercept1(vmcb, SVM_INTERCEPT1_RDTSC, on);
+	vmcb->intercept2 = on ? vmcb->intercept2 | SVM_INTERCEPT2_RDTSCP
+			      : vmcb->intercept2 & ~SVM_INTERCEPT2_RDTSCP;
+	vmcb->clean &= ~SVM_CLEAN_INTERCEPTS;
+}
+
 static void svm_allow_debug_regs(struct vcpu *v)
 {
 	struct vmcb *vmcb = v->arch.svm->vmcb;
@@ -607,22 +619,22 @@ static const char *svm_invalid_reason(const struct vcpu *v)
 	return "reserved bits in CR3, CR4, EFER or the event to inject";
 }
 
-#define SVM_OPS(run_fn)                                                                         \
-	{                                                                                       \
-		.name = "SVM", .cpu_init = svm_cpu_init, .vcpu_init = svm_vcpu_init,            \
-		.vcpu_fini = svm_vcpu_fini, .reset = svm_reset, .load = svm_load,               \
-		.save = svm_save, .run = (run_fn), .can_inject = svm_can_inject,                \
-		.inject = svm_inject, .set_intr_window = svm_set_intr_window,                   \
-		.set_nmi_window = svm_set_nmi_window, .mode = svm_mode,                         \
-		.get_paging = svm_get_paging, .get_segment = svm_get_segment,                   \
-		.set_efer = svm_set_efer, .get_pat = svm_get_pat, .set_pat = svm_set_pat,       \
-		.get_cr2 = svm_get_cr2, .get_kernel_gs_base = svm_get_kernel_gs_base,           \
-		.set_cr2 = svm_set_cr2, .set_dr6_bits = svm_set_dr6_bits,                       \
-		.set_tsc_offset = svm_set_tsc_offset, .allow_debug_regs = svm_allow_debug_regs, \
-		.dump = svm_dump, .invalid_reason = svm_invalid_reason,                         \
-		.flush_tlb = svm_flush_tlb, .p2m_init = npt_init, .p2m_fini = npt_fini,         \
-		.p2m_set = npt_set, .p2m_get = npt_get, .p2m_next = npt_next,                   \
-		.p2m_pointer = npt_pointer,                                                     \
+#define SVM_OPS(run_fn)                                                                   \
+	{                                                                                 \
+		.name = "SVM", .cpu_init = svm_cpu_init, .vcpu_init = svm_vcpu_init,      \
+		.vcpu_fini = svm_vcpu_fini, .reset = svm_reset, .load = svm_load,         \
+		.save = svm_save, .run = (run_fn), .can_inject = svm_can_inject,          \
+		.inject = svm_inject, .set_intr_window = svm_set_intr_window,             \
+		.set_nmi_window = svm_set_nmi_window, .mode = svm_mode,                   \
+		.get_paging = svm_get_paging, .get_segment = svm_get_segment,             \
+		.set_efer = svm_set_efer, .get_pat = svm_get_pat, .set_pat = svm_set_pat, \
+		.get_cr2 = svm_get_cr2, .get_kernel_gs_base = svm_get_kernel_gs_base,     \
+		.set_cr2 = svm_set_cr2, .set_dr6_bits = svm_set_dr6_bits,                 \
+		.set_tsc_offset = svm_set_tsc_offset, .intercept_tsc = svm_intercept_tsc, \
+		.allow_debug_regs = svm_allow_debug_regs, .dump = svm_dump,               \
+		.invalid_reason = svm_invalid_reason, .flush_tlb = svm_flush_tlb,         \
+		.p2m_init = npt_init, .p2m_fini = npt_fini, .p2m_set = npt_set,           \
+		.p2m_get = npt_get, .p2m_next = npt_next, .p2m_pointer = npt_pointer,     \
 	}
 
 /* A CPU with speculation controls pays for them at each entry; one without has no trace of them. */

@@ -121,6 +121,7 @@ static_assert(sizeof(struct vm_segment) == 16, "the VMCB's own format");
 #define SVM_INTERCEPT1_SMI         (1u << 2)
 #define SVM_INTERCEPT1_INIT        (1u << 3)
 #define SVM_INTERCEPT1_VINTR       (1u << 4)
+#define SVM_INTERCEPT1_RDTSC       (1u << 14)
 #define SVM_INTERCEPT1_RDPMC       (1u << 15)
 #define SVM_INTERCEPT1_CPUID       (1u << 18)
 #define SVM_INTERCEPT1_IRET        (1u << 20)
@@ -139,6 +140,7 @@ static_assert(sizeof(struct vm_segment) == 16, "the VMCB's own format");
 #define SVM_INTERCEPT2_STGI    (1u << 4)
 #define SVM_INTERCEPT2_CLGI    (1u << 5)
 #define SVM_INTERCEPT2_SKINIT  (1u << 6)
+#define SVM_INTERCEPT2_RDTSCP  (1u << 7)
 #define SVM_INTERCEPT2_WBINVD  (1u << 9)
 #define SVM_INTERCEPT2_MONITOR (1u << 10)
 #define SVM_INTERCEPT2_MWAIT   (1u << 11)
@@ -183,6 +185,7 @@ static_assert(sizeof(struct vm_segment) == 16, "the VMCB's own format");
 #define SVM_EXIT_SMI         0x062u
 #define SVM_EXIT_INIT        0x063u
 #define SVM_EXIT_VINTR       0x064u
+#define SVM_EXIT_RDTSC       0x06eu
 #define SVM_EXIT_RDPMC       0x06fu
 #define SVM_EXIT_CPUID       0x072u
 #define SVM_EXIT_IRET        0x074u
@@ -200,6 +203,7 @@ static_assert(sizeof(struct vm_segment) == 16, "the VMCB's own format");
 #define SVM_EXIT_STGI        0x084u
 #define SVM_EXIT_CLGI        0x085u
 #define SVM_EXIT_SKINIT      0x086u
+#define SVM_EXIT_RDTSCP      0x087u
 #define SVM_EXIT_WBINVD      0x089u
 #define SVM_EXIT_MONITOR     0x08au
 #define SVM_EXIT_MWAIT       0x08bu

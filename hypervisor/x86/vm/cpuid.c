@@ -16,6 +16,9 @@
 
 #define LEAF1_ECX_OSXSAVE (1u << 27)
 
+#define TSC_MODE_DEFAULT 0u
+#define TSC_MODE_EMULATE 1u
+
 /* Completes what the policy says, or says it all. */
 typedef void live_fn(struct vcpu *v, uint32_t subleaf, struct cpuid_regs *r);
 
@@ -110,19 +113,22 @@ static void hypervisor_hypercall_page(struct vcpu *v, uint32_t subleaf, struct c
 
 static void hypervisor_time(struct vcpu *v, uint32_t subleaf, struct cpuid_regs *r)
 {
-	uint64_t offset = v->domain->arch.tsc_offset;
+	const struct arch_domain *d = &v->domain->arch;
+	uint64_t offset = d->tsc_is_emulated ? 0 : d->tsc_offset;
 
 	switch (subleaf) {
 	case 0:
-		r->eax = (cpu_has(CPU_INVARIANT_TSC) ? XEN_CPUID_TSC_SAFE : 0) |
+		r->eax = (d->tsc_is_emulated ? XEN_CPUID_TSC_EMULATED : 0) |
+			 (cpu_has(CPU_INVARIANT_TSC) ? XEN_CPUID_TSC_SAFE : 0) |
 			 (vm_has(v->domain, CPU_RDTSCP) ? XEN_CPUID_TSC_RDTSCP : 0);
-		r->ecx = (uint32_t)tsc_khz;
+		r->ebx = d->tsc_is_emulated ? TSC_MODE_EMULATE : TSC_MODE_DEFAULT;
+		r->ecx = (uint32_t)d->tsc_khz;
 		break;
 	case 1:
 		r->eax = (uint32_t)offset;
 		r->ebx = (uint32_t)(offset >> 32);
-		r->ecx = tsc_scale.mul;
-		r->edx = (uint32_t)(int32_t)tsc_scale.shift;
+		r->ecx = d->tsc_scale.mul;
+		r->edx = (uint32_t)(int32_t)d->tsc_scale.shift;
 		break;
 	case 2:
 		r->eax = (uint32_t)tsc_khz;

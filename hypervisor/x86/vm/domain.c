@@ -8,6 +8,7 @@
 #include "lodge/domain.h"
 #include "lodge/vcpu.h"
 #include "x86/cpu.h"
+#include "x86/time.h"
 #include "x86/vm/io.h"
 #include "x86/vm/vlapic.h"
 #include "x86/vm/vm.h"
@@ -22,6 +23,8 @@ int arch_domain_init(struct domain *d)
 	int err = io_domain_init(d);
 
 	d->arch.cpuid = &cpuid_default;
+	d->arch.tsc_scale = tsc_scale;
+	d->arch.tsc_khz = tsc_khz;
 	d->arch.p2m_generation = 1;
 	if (err)
 		return err;
@@ -56,6 +59,24 @@ int arch_domain_set_cpuid(struct domain *d, const struct lodge_cpuid_change *cha
 	else
 		use_cpuid(d, p);
 	return err;
+}
+
+void arch_domain_set_tsc(struct domain *d, uint64_t hz)
+{
+	d->arch.tsc_is_emulated = hz;
+	d->arch.tsc_scale = hz ? tsc_scale_for(hz) : tsc_scale;
+	d->arch.tsc_khz = hz ? hz / 1000 : tsc_khz;
+	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
+		vm_ops->intercept_tsc(d->vcpu[i], hz);
+		vcpu_update_time(d->vcpu[i]);
+	}
+}
+
+uint64_t vm_guest_tsc(const struct domain *d)
+{
+	if (d->arch.tsc_is_emulated)
+		return ns_to_ticks(&d->arch.tsc_scale, arch_now_ns());
+	return rdtsc() + d->arch.tsc_offset;
 }
 
 bool arch_cpuid_features(uint32_t number, struct lodge_cpuid_features *ret_features)

@@ -281,6 +281,8 @@ static const struct exit_row {
 	[EXIT_HLT] = { exit_hlt, true },
 	[EXIT_XSETBV] = { exit_xsetbv, true },
 	[EXIT_WBINVD] = { exit_wbinvd, true },
+	[EXIT_RDTSC] = { exit_rdtsc, true },
+	[EXIT_RDTSCP] = { exit_rdtscp, true },
 	[EXIT_UD] = { exit_ud, false },
 	[EXIT_GP] = { exit_gp, false },
 	[EXIT_CR8] = { exit_cr8, true },

@@ -10,7 +10,8 @@
 
 typedef int exit_fn(struct vcpu *v, const struct exit_info *x);
 
-exit_fn exit_hypercall, exit_cpuid, exit_msr_read, exit_msr_write, exit_io, exit_npt_fault;
+exit_fn exit_hypercall, exit_cpuid, exit_msr_read, exit_msr_write, exit_rdtsc, exit_rdtscp, exit_io,
+	exit_npt_fault;
 
 #define RFLAGS_TF (1ull << 8)
 

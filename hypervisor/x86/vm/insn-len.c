@@ -31,7 +31,10 @@ static const struct exiting_insn exiting_insns[] = {
 	{ EXIT_XSETBV, 3, { 0x0f, 0x01, 0xd1 } },
 	{ EXIT_WBINVD, 2, { 0x0f, 0x09 } },
 	{ EXIT_WBINVD, 2, { 0x0f, 0x08 } }, /* INVD */
-	{ EXIT_CR8, 2, { 0x0f, 0x20 } },    /* and ModRM */
+	{ EXIT_RDTSC, 2, { 0x0f, 0x31 } },
+	{ EXIT_RDTSC, 3, { 0x0f, 0x01, 0xf9 } }, /* RDTSCP: see exit_rdtsc() */
+	{ EXIT_RDTSCP, 3, { 0x0f, 0x01, 0xf9 } },
+	{ EXIT_CR8, 2, { 0x0f, 0x20 } }, /* and ModRM */
 	{ EXIT_CR8, 2, { 0x0f, 0x22 } },
 };
 

@@ -143,6 +143,8 @@ const char *arch_exit_name(unsigned kind)
 		[EXIT_HLT] = "hlt",
 		[EXIT_XSETBV] = "xsetbv",
 		[EXIT_WBINVD] = "wbinvd",
+		[EXIT_RDTSC] = "rdtsc",
+		[EXIT_RDTSCP] = "rdtscp",
 		[EXIT_UD] = "ud",
 		[EXIT_GP] = "gp",
 		[EXIT_CR8] = "cr8",

@@ -1,17 +1,19 @@
 /*
  * What RDMSR and WRMSR do in a guest: the rows of a table, sorted by number, and #GP(0) for all
- * others. The registers that VMLOAD and VMSAVE switch do not exit and have no row.
+ * others; and RDTSC and RDTSCP, where they exit. The registers that VMLOAD and VMSAVE switch do not exit and have no row.
  */
 #include "x86/vm/exit.h"
 
 #include "abi/cpuid.h"
 #include "abi/errno.h"
 #include "arch-inline.h"
+#include "lib/string.h"
 #include "lodge/cpu.h"
 #include "lodge/domain.h"
 #include "lodge/vcpu.h"
 #include "x86/cpu.h"
 #include "x86/trap.h"
+#include "x86/vm/guest-mem.h"
 #include "x86/vm/hypercall-page.h"
 #include "x86/vm/vlapic.h"
 #include "x86/vm/vm.h"
@@ -71,10 +73,44 @@ static int read_patch_level(struct vcpu *v, uint32_t msr, uint64_t *ret_value)
 
 /* Time. */
 
+static void read_tsc_to_regs(struct vcpu *v)
+{
+	uint64_t tsc = vm_guest_tsc(v->domain);
+
+	v->arch.regs.rax = (uint32_t)tsc;
+	v->arch.regs.rdx = tsc >> 32;
+}
+
+int exit_rdtscp(struct vcpu *v, const struct exit_info *x)
+{
+	(void)x;
+	if (!vm_has(v->domain, CPU_RDTSCP)) {
+		inject_fault(v, VECTOR_UD, false, 0);
+		return EXIT_NO_SKIP;
+	}
+	read_tsc_to_regs(v);
+	v->arch.regs.rcx = (uint32_t)v->arch.tsc_aux;
+	return 0;
+}
+
+int exit_rdtsc(struct vcpu *v, const struct exit_info *x)
+{
+	static const uint8_t rdtscp[] = { 0x0f, 0x01, 0xf9 };
+	uint8_t bytes[sizeof(rdtscp)];
+
+	/* Emulated CPUs (QEMU 7.2) tell RDTSCP as RDTSC. */
+	if (x->insn_len == sizeof(rdtscp) &&
+	    guest_fetch_at_rip(v, bytes, sizeof(bytes)) == sizeof(bytes) &&
+	    !memcmp(bytes, rdtscp, sizeof(bytes)))
+		return exit_rdtscp(v, x);
+	read_tsc_to_regs(v);
+	return 0;
+}
+
 static int read_tsc(struct vcpu *v, uint32_t msr, uint64_t *ret_value)
 {
 	(void)msr;
-	*ret_value = rdtsc() + v->domain->arch.tsc_offset;
+	*ret_value = vm_guest_tsc(v->domain);
 	return 0;
 }
 

@@ -359,10 +359,12 @@ int arch_vcpu_send_nmi(struct vcpu *v)
 
 void arch_vcpu_time(struct vcpu *v, struct vcpu_time_info *ret_time)
 {
+	const struct arch_domain *d = &v->domain->arch;
+
 	/* System time 0 and the TSC then: with the scale, a guest computes what we compute. */
-	ret_time->tsc_timestamp = tsc_at_zero + v->domain->arch.tsc_offset;
+	ret_time->tsc_timestamp = d->tsc_is_emulated ? 0 : tsc_at_zero + d->tsc_offset;
 	ret_time->system_time = 0;
-	ret_time->tsc_to_system_mul = tsc_scale.mul;
-	ret_time->tsc_shift = tsc_scale.shift;
+	ret_time->tsc_to_system_mul = d->tsc_scale.mul;
+	ret_time->tsc_shift = d->tsc_scale.shift;
 	ret_time->flags = cpu_has(CPU_INVARIANT_TSC) ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
 }

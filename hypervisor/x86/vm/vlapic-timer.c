@@ -8,6 +8,7 @@
 #include "lodge/arch.h"
 #include "x86/cpu.h"
 #include "x86/time.h"
+#include "x86/vm/vm.h"
 
 #define APIC_TICK_NS 10u
 /* A guest cannot keep us busy with shorter periods. Those interrupts that it takes cost it time of its
@@ -41,19 +42,14 @@ void vlapic_timer_start(struct vlapic *a, uint32_t initial_count)
 	spin_unlock(&a->timer.lock);
 }
 
-static uint64_t guest_tsc(const struct vcpu *v)
-{
-	return rdtsc() + v->domain->arch.tsc_offset;
-}
-
 void vlapic_timer_set_deadline(struct vcpu *v, uint64_t deadline)
 {
 	struct vlapic *a = &v->arch.vlapic;
-	uint64_t now = guest_tsc(v), wait_ns;
+	uint64_t now = vm_guest_tsc(v->domain), wait_ns;
 
 	if (vlapic_timer_mode(a) != LVT_TIMER_TSC_DEADLINE)
 		return;
-	wait_ns = deadline > now ? tsc_to_ns(deadline - now) : 0;
+	wait_ns = deadline > now ? ticks_to_ns(&v->domain->arch.tsc_scale, deadline - now) : 0;
 	spin_lock(&a->timer.lock);
 	timer_stop(a);
 	a->timer.tsc_deadline = deadline;

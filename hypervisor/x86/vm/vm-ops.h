@@ -24,6 +24,8 @@ enum exit_kind {
 	EXIT_HLT,
 	EXIT_XSETBV,
 	EXIT_WBINVD,
+	EXIT_RDTSC, /* as asked by intercept_tsc() */
+	EXIT_RDTSCP,
 	EXIT_UD,        /* an instruction that a guest does not have */
 	EXIT_GP,        /* an instruction that a guest may not use */
 	EXIT_CR8,       /* MOV to or from CR8 */
@@ -141,6 +143,7 @@ struct vm_ops {
 	void (*set_cr2)(struct vcpu *v, uint64_t cr2);
 	void (*set_dr6_bits)(struct vcpu *v, uint64_t bits);
 	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
+	void (*intercept_tsc)(struct vcpu *v, bool on);
 	void (*allow_debug_regs)(struct vcpu *v);               /* no more EXIT_DEBUG_REG */
 	void (*dump)(const struct vcpu *v, vm_print_fn *print); /* lines, for a crash */
 	const char *(*invalid_reason)(const struct vcpu *v);    /* after EXIT_INVALID; never NULL */

@@ -22,6 +22,8 @@ static inline bool vm_has(const struct domain *d, enum cpu_feature f)
 	return d->arch.cpuid->word[f / 32] & (1u << (f % 32));
 }
 
+uint64_t vm_guest_tsc(const struct domain *d);
+
 /* Bits of arch_vcpu.work. */
 #define VM_WORK_EVENT 0x1u /* an interrupt, an upcall, an NMI, INIT or SIPI may be deliverable */
 #define VM_WORK_FLUSH 0x2u /* translations were removed */

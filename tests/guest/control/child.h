@@ -20,12 +20,14 @@
 #define STEP_HALT   0xfffffff5u /* with interrupts off */
 #define STEP_CPUID  0xfffffff6u /* leaf a, sub-leaf b */
 #define STEP_WRMSR  0xfffffff7u /* to register a: b, and c in the upper half */
+#define STEP_RDTSC  0xfffffff8u
+#define STEP_RDTSCP 0xfffffff9u /* both: ECX was b */
 
 struct step {
 	uint32_t what; /* number of a hypercall, or STEP_* */
 	uint32_t a, b, c;
 	uint32_t result;
-	uint32_t more[3]; /* CPUID: EBX, ECX, EDX; result is EAX */
+	uint32_t more[3]; /* CPUID: EBX, ECX, EDX; result is EAX. RDTSC: the last two */
 };
 
 extern const uint8_t child_code[], child_code_end[];

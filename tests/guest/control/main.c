@@ -645,6 +645,53 @@ static void check_clock(void)
 	destroy(id);
 }
 
+#define EXT1_EDX_RDTSCP 0x8000000u
+#define MSR_TSC_AUX_NR  0xc0000103u
+
+static uint64_t tsc_of(uint32_t id, unsigned int nr)
+{
+	struct step s = result_of(id, nr);
+
+	return (uint64_t)s.more[2] << 32 | s.result;
+}
+
+/* A TSC of 1 GHz counts nanoseconds. */
+static void check_tsc(void)
+{
+	bool has_rdtscp = cpuid(0x80000001).edx & EXT1_EDX_RDTSCP;
+	const struct step steps[] = {
+		STEP(STEP_CPUID, 0x40000003, 0, 0),
+		STEP(STEP_RDTSC, 0, 77, 0),
+		has_rdtscp ? (struct step)STEP(STEP_WRMSR, MSR_TSC_AUX_NR, 1234, 0)
+			   : (struct step)STEP(STEP_STORE, CHILD_PAGE, 0, 0),
+		STEP(has_rdtscp ? STEP_RDTSCP : STEP_RDTSC, 0, 1234, 0),
+		SHUT_DOWN,
+	};
+	uint32_t id = make_child(steps, ARRAY_SIZE(steps));
+	uint64_t start, end, first, second;
+
+	memset(&call, 0, sizeof(call));
+	call.u.tsc.hz = 999;
+	check_err(control(LODGE_CONTROL_set_tsc, id), -XEN_EINVAL, "no TSC runs at 999 Hz");
+	call.u.tsc.hz = SEC;
+	check_err(control(LODGE_CONTROL_set_tsc, id), 0, "but one may at 1 GHz");
+	start = clock_ns();
+	(void)run_child(id);
+	end = clock_ns();
+	first = tsc_of(id, 1);
+	second = tsc_of(id, 3);
+	check_eq(result_of(id, 0).more[1], 1000000, "it is told the frequency");
+	check_eq(result_of(id, 0).result & 1, 1, "and that it is emulated");
+	check(first >= start && second > first && second <= end,
+	      "from %lu ns to %lu it reads %lu, then %lu", start, end, first, second);
+	check_eq(result_of(id, 1).more[1], 77, "RDTSC leaves ECX alone");
+	check_eq(result_of(id, 3).more[1], 1234,
+		 has_rdtscp ? "RDTSCP gives it TSC_AUX" : "and so it does again");
+	memset(&call, 0, sizeof(call));
+	check_err(control(LODGE_CONTROL_set_tsc, id), -XEN_EBUSY, "it keeps that for its life");
+	destroy(id);
+}
+
 static void check_log(void)
 {
 	memset(&call, 0, sizeof(call));
@@ -709,6 +756,7 @@ void test_main(void)
 	check_features();
 	check_cpuid();
 	check_clock();
+	check_tsc();
 	check_log();
 	check_loop();
 }

@@ -75,6 +75,7 @@ static const uint32_t of_domains[] = {
 	LODGE_CONTROL_set_scheduling, LODGE_CONTROL_get_scheduling, LODGE_CONTROL_set_affinity,
 	LODGE_CONTROL_get_affinity,   LODGE_CONTROL_shutdown,       LODGE_CONTROL_registers,
 	LODGE_CONTROL_translate,      LODGE_CONTROL_set_cpuid,      LODGE_CONTROL_set_clock,
+	LODGE_CONTROL_set_tsc,
 };
 
 START_TEST(fails_with_ESRCH_for_a_domain_that_does_not_exist)
@@ -93,7 +94,7 @@ START_TEST(the_service_vm_cannot_do_to_itself_what_would_stop_it)
 					LODGE_CONTROL_unpause,   LODGE_CONTROL_start_vcpu,
 					LODGE_CONTROL_shutdown,  LODGE_CONTROL_registers,
 					LODGE_CONTROL_translate, LODGE_CONTROL_set_cpuid,
-					LODGE_CONTROL_set_clock };
+					LODGE_CONTROL_set_clock, LODGE_CONTROL_set_tsc };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
 		ck_assert_int_eq(control_plain(ops[i], 0), -XEN_EINVAL);
@@ -473,6 +474,27 @@ START_TEST(a_wall_clock_differs_by_its_offset_and_never_shows_a_time_before_1970
 }
 END_TEST
 
+static int64_t set_tsc(uint64_t hz)
+{
+	memset(&op, 0, sizeof(op));
+	op.u.tsc.hz = hz;
+	return control(LODGE_CONTROL_set_tsc, 1);
+}
+
+START_TEST(a_tsc_has_a_frequency_until_the_domain_has_run)
+{
+	ck_assert_int_eq(set_tsc(LODGE_TSC_MIN_HZ - 1), -XEN_EINVAL);
+	ck_assert_int_eq(set_tsc(LODGE_TSC_MAX_HZ + 1), -XEN_EINVAL);
+	ck_assert_uint_eq(guest->arch.tsc_hz, 0);
+	ck_assert_int_eq(set_tsc(LODGE_TSC_MAX_HZ), 0);
+	ck_assert_uint_eq(guest->arch.tsc_hz, LODGE_TSC_MAX_HZ);
+	ck_assert_int_eq(set_tsc(0), 0);
+	ck_assert_uint_eq(guest->arch.tsc_hz, 0);
+	ck_assert_int_eq(control_plain(LODGE_CONTROL_unpause, 1), 0);
+	ck_assert_int_eq(set_tsc(LODGE_TSC_MIN_HZ), -XEN_EBUSY);
+}
+END_TEST
+
 UNIT_MAIN("control-calls", control_setup, world_teardown, only_the_service_vm_may_call,
 	  fails_with_ENOSYS_for_32_bit_callers, fails_with_EFAULT_when_copy_in_faults,
 	  fails_with_EINVAL_for_another_version_but_tells_the_version_to_everyone,
@@ -494,4 +516,5 @@ UNIT_MAIN("control-calls", control_setup, world_teardown, only_the_service_vm_ma
 	  affinity_is_set_for_one_vcpu_or_all_and_told,
 	  the_cap_is_the_domains_and_each_setting_can_be_left_as_it_is,
 	  inject_nmi_names_a_vcpu_and_nothing_else, cpuid_is_set_until_the_domain_has_run,
-	  a_wall_clock_differs_by_its_offset_and_never_shows_a_time_before_1970)
+	  a_wall_clock_differs_by_its_offset_and_never_shows_a_time_before_1970,
+	  a_tsc_has_a_frequency_until_the_domain_has_run)

@@ -28,6 +28,7 @@ struct arch_domain {
 	unsigned nr_flushes;       /* arch_p2m_flush() */
 	uint64_t callback;         /* arch_domain_set_callback() */
 	unsigned nr_cpuid_changes; /* arch_domain_set_cpuid() */
+	uint64_t tsc_hz;           /* arch_domain_set_tsc() */
 	bool is_init, p2m_is_init;
 	bool p2m_fini_stopped; /* arch_p2m_fini() was preempted once */
 };
