@@ -185,27 +185,41 @@ static void clone_done(struct job *j)
 	request_ok(c->request, result);
 }
 
+/* CLONE_ANY where none is asked for. False: there is no such way. */
+static bool find_way(const char *how, enum clone_way *ret_way)
+{
+	*ret_way = CLONE_ANY;
+	for (size_t i = CLONE_REFLINK; how && i <= CLONE_COPY; i++)
+		if (!strcmp(how, clone_ways[i]))
+			*ret_way = (enum clone_way)i;
+	return !how || *ret_way != CLONE_ANY;
+}
+
+/* What is refused has been answered, and is gone: nothing of the request may be looked at after that. */
 void verb_disk_clone(struct lodged *l, struct request *r)
 {
 	const char *from = request_need(r, "from"), *to = from ? request_need(r, "to") : NULL;
-	const char *how = request_text(r, "how");
-	struct clone_job *c = to ? request_private(r, sizeof(*c)) : NULL;
+	struct clone_job *c;
+	enum clone_way way;
 
-	if (!c)
+	if (!to)
 		return;
-	for (size_t i = CLONE_REFLINK; how && i <= CLONE_COPY; i++)
-		if (!strcmp(how, clone_ways[i]))
-			c->way = (enum clone_way)i;
-	if ((how && c->way == CLONE_ANY) || *from != '/' || *to != '/') {
-		request_fail(r, RPC_INVALID,
-			     how && c->way == CLONE_ANY ? "there is no way \"%s\" to clone"
-							: "paths have to be absolute",
-			     how);
+	if (!find_way(request_text(r, "how"), &way)) {
+		request_fail(r, RPC_INVALID, "there is no way \"%s\" to clone",
+			     request_text(r, "how"));
 		return;
 	}
+	if (*from != '/' || *to != '/') {
+		request_fail(r, RPC_INVALID, "paths have to be absolute");
+		return;
+	}
+	c = request_private(r, sizeof(*c));
+	if (!c)
+		return;
 	c->request = r;
 	c->from = from;
 	c->to = to;
+	c->way = way;
 	c->job.work = clone_work;
 	c->job.done = clone_done;
 	jobs_submit(l->jobs, &c->job);
