@@ -116,10 +116,26 @@ static void backend_started(void *argument)
 	guest_changed(d->guest, "device-restarted");
 }
 
+/* A user for each domain: who has taken over one guest's backends can do nothing to those of others. */
+static void add_user(const struct device *d, struct child_spec *spec, char *text, size_t bytes)
+{
+	size_t nr = 0;
+
+	while (spec->arguments[nr])
+		nr++;
+	snprintf(text, bytes, "%" PRIu32, d->guest->lodged->options.user_base + d->guest->domain);
+	spec->arguments[nr++] = "--user";
+	spec->arguments[nr++] = text;
+	spec->arguments[nr] = NULL;
+}
+
 static int make_process(struct device *d, struct child_spec *spec, struct err *err)
 {
+	char user[16];
+
 	if (!spec->arguments[0])
 		return 0;
+	add_user(d, spec, user, sizeof(user));
 	spec->ended = backend_ended;
 	spec->started = backend_started;
 	spec->argument = d;

@@ -19,7 +19,8 @@ struct options {
 	const char *log_dir;     /* /var/log/lodge: consoles */
 	const char *libexec_dir; /* /usr/libexec/lodge: programs of devices */
 	const char *store_socket;
-	uint32_t stop_s; /* that guests have to shut down when the host does */
+	uint32_t user_base; /* who serves domain N's devices is user user_base + N */
+	uint32_t stop_s;    /* that guests have to shut down when the host does */
 	bool no_autostart;
 };
 

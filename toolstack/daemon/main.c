@@ -14,8 +14,8 @@
 
 static const char usage[] =
 	"usage: lodged [--run-dir FOLDER] [--state-dir FOLDER] [--log-dir FOLDER]\n"
-	"              [--libexec-dir FOLDER] [--store SOCKET] [--stop-time SECONDS]\n"
-	"              [--no-autostart]\n"
+	"              [--libexec-dir FOLDER] [--store SOCKET] [--user-base N]\n"
+	"              [--stop-time SECONDS] [--no-autostart]\n"
 	"Keeps guests running; see lodged(8).\n";
 
 static int parse_options(int argc, char **argv, struct options *o)
@@ -26,6 +26,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "log-dir", required_argument, NULL, 'l' },
 		{ "libexec-dir", required_argument, NULL, 'x' },
 		{ "store", required_argument, NULL, 'S' },
+		{ "user-base", required_argument, NULL, 'u' },
 		{ "stop-time", required_argument, NULL, 't' },
 		{ "no-autostart", no_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
@@ -49,6 +50,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'S':
 			o->store_socket = optarg;
+			break;
+		case 'u':
+			o->user_base = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		case 't':
 			o->stop_s = (uint32_t)strtoul(optarg, NULL, 10);
@@ -133,6 +137,7 @@ int main(int argc, char **argv)
 			     .log_dir = "/var/log/lodge",
 			     .libexec_dir = "/usr/libexec/lodge",
 			     .store_socket = NODES_SOCKET,
+			     .user_base = 1900000000,
 			     .stop_s = 60 },
 	};
 	struct signals signals;

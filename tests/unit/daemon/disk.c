@@ -95,6 +95,15 @@ START_TEST(a_disk_has_its_nodes_its_process_and_its_journal)
 }
 END_TEST
 
+START_TEST(each_guest_s_processes_have_a_user_of_their_own)
+{
+	create("web", "a.img", "");
+	world_until(was_called_with("--user 5001"));
+	create("db", "b.img", "");
+	world_until(was_called_with("--user 5002"));
+}
+END_TEST
+
 START_TEST(an_image_that_is_missing_is_refused)
 {
 	ck_assert_str_eq(code_of("web", "none.img", ""), "failed");
@@ -228,6 +237,16 @@ START_TEST(images_are_copied_to_files_that_are_not_there)
 }
 END_TEST
 
+START_TEST(a_clone_needs_both_names)
+{
+	ck_assert_str_eq(world_code("{'verb':'disk-clone','to':'/c.img'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'disk-clone','from':'/a.img'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'disk-clone'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'disk-clone','from':'a.img','to':'/c.img'}"),
+			 "invalid");
+}
+END_TEST
+
 START_TEST(an_image_in_use_is_not_copied)
 {
 	create("web", "a.img", "");
@@ -237,11 +256,11 @@ START_TEST(an_image_in_use_is_not_copied)
 END_TEST
 
 UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process_and_its_journal,
-	  an_image_that_is_missing_is_refused, an_image_of_another_format_than_said_is_refused,
-	  an_image_that_is_no_file_is_refused,
+	  each_guest_s_processes_have_a_user_of_their_own, an_image_that_is_missing_is_refused,
+	  an_image_of_another_format_than_said_is_refused, an_image_that_is_no_file_is_refused,
 	  an_image_in_use_is_refused_until_the_other_guest_has_ended,
 	  images_are_shared_by_those_that_only_read_or_may_share,
 	  one_guest_cannot_have_an_image_twice, disks_come_go_and_are_listed_while_a_guest_runs,
 	  a_new_lodged_has_the_image_and_its_lock_from_the_process_that_serves_it,
 	  a_disk_grows_and_its_process_is_told, images_are_copied_to_files_that_are_not_there,
-	  an_image_in_use_is_not_copied)
+	  a_clone_needs_both_names, an_image_in_use_is_not_copied)

@@ -70,6 +70,7 @@ void world_start(void)
 		snprintf(paths[i], sizeof(paths[i]), "%s", folder_path(names[i]));
 	}
 	lodged = (struct lodged){ .options = { .run_dir = paths[0],
+					       .user_base = 5000,
 					       .state_dir = paths[1],
 					       .log_dir = paths[2],
 					       .libexec_dir = paths[0],
