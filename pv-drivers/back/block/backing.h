@@ -58,9 +58,10 @@ struct backing_ops {
 must_check int backing_open_file(struct loop *l, int fd, bool may_discard,
 				 struct backing **ret_backing, struct err *err);
 
-/* A connected socket of an NBD server. libnbd is loaded here, and only by who needs it. */
-must_check int backing_open_nbd(struct loop *l, int fd, bool may_discard,
-				struct backing **ret_backing, struct err *err);
+/* A connected socket of an NBD server. The log of writes (nbd-log.h) begins at log_offset of log_fd; what is in it is
+ * written again. libnbd is loaded here, and only by who needs it. */
+must_check int backing_open_nbd(struct loop *l, int fd, int log_fd, uint64_t log_offset,
+				bool may_discard, struct backing **ret_backing, struct err *err);
 
 /* What qemu-nbd is to serve. */
 struct nbd_image {
@@ -68,6 +69,7 @@ struct nbd_image {
 	const char *name;    /* a path, or a URL that qemu knows */
 	const char *format;
 	const char *cache; /* qemu's word; NULL: none */
+	const char *user;  /* who it is to be, as sandbox_leave_root() takes it */
 	bool is_read_only;
 	bool may_discard;
 };

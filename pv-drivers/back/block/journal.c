@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,15 @@ static int lock_file(int fd, unsigned int timeout_ms, struct err *err)
 	return lock;
 }
 
+static int make_long(int fd)
+{
+	struct stat s;
+
+	if (fstat(fd, &s))
+		return -errno;
+	return s.st_size < (off_t)JOURNAL_BYTES && ftruncate(fd, (off_t)JOURNAL_BYTES) ? -errno : 0;
+}
+
 int journal_open(int fd, unsigned int timeout_ms, struct journal **ret_journal, int *ret_lock,
 		 struct err *err)
 {
@@ -54,7 +64,7 @@ int journal_open(int fd, unsigned int timeout_ms, struct journal **ret_journal, 
 
 	if (fd >= 0 && lock < 0)
 		return lock;
-	if (lock >= 0 && ftruncate(lock, sizeof(struct journal))) {
+	if (lock >= 0 && make_long(lock)) {
 		(void)err_errno(err, -errno, "the journal");
 		close(lock);
 		return -EIO;

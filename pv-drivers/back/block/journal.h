@@ -40,6 +40,9 @@ struct journal {
 	struct journal_slot slots[JOURNAL_SLOTS];
 };
 
+#define JOURNAL_BYTES \
+	align_up(sizeof(struct journal), 4096) /* of the file; others may use the rest */
+
 /* Maps the file, which is made long enough; fd -1: plain memory, for tests. Waits up to timeout_ms until nobody else
  * holds the file's lock. ret_lock is a descriptor by which this process holds it now; whatever does I/O on the disk has
  * to keep it open until the last of it has ended, even when this process is dead: its io_uring does, as does a server

@@ -228,10 +228,12 @@ static int open_backing(struct server *s, const struct options *o, int lock, str
 					 &s->block.backing, err);
 	image.is_read_only = s->block.is_read_only;
 	image.may_discard = o->may_discard;
+	image.user = o->user;
 	fd = nbd_server_start(&image, lock, err);
 	if (fd < 0)
 		return fd;
-	return backing_open_nbd(s->loop, fd, o->may_discard, &s->block.backing, err);
+	return backing_open_nbd(s->loop, fd, lock, JOURNAL_BYTES, o->may_discard, &s->block.backing,
+				err);
 }
 
 /* Everything that has a name is opened here. */

@@ -1,6 +1,7 @@
 /* qemu-nbd, for one process and one disk. It gets a socket to listen on as systemd would give it, with our connection
  * already waiting there, so that nobody else can have been first; it serves one client, and ends after it. */
 #include "back/block/backing.h"
+#include "back/block/nbd-room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +52,7 @@ static _Noreturn void become_server(const struct nbd_image *image, int listener,
 	const char *arguments[16];
 	char pid[16], cache[32];
 	size_t nr = 0;
+	struct err err;
 	sigset_t none;
 	/* Not 3, where the socket goes; without close-on-exec. */
 	int kept = fcntl(keep_fd, F_DUPFD, LISTEN_FD + 1);
@@ -70,6 +72,10 @@ static _Noreturn void become_server(const struct nbd_image *image, int listener,
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (nbd_room_enter(image, &err)) {
+		fprintf(stderr, "lodge-block: a place for %s: %s\n", image->program, err.text);
+		_exit(EXIT_FAILURE);
+	}
 	if (kept >= 0 && dup2(listener, LISTEN_FD) >= 0 && !setenv("LISTEN_PID", pid, 1) &&
 	    !setenv("LISTEN_FDS", "1", 1))
 		execvp(image->program, (char *const *)(uintptr_t)arguments);

@@ -1,7 +1,11 @@
 /* A disk behind a socket that speaks NBD: qemu-nbd, which opens whatever is not raw (nbd-server.c).
  *
+ * A write is answered when it is done and in the log (nbd-log.h), from which a flush takes it out again; where the log has
+ * no room, a flush is made for it.
+ *
  * libnbd comes with a TLS library and more; it is loaded when a disk needs it, so that the others do without. */
 #include "back/block/backing.h"
+#include "back/block/nbd-log.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -26,6 +30,8 @@ struct library {
 	FUNCTION(nbd_is_read_only);
 	FUNCTION(nbd_can_trim);
 	FUNCTION(nbd_can_flush);
+	FUNCTION(nbd_pwrite);
+	FUNCTION(nbd_flush);
 	FUNCTION(nbd_aio_is_dead);
 	FUNCTION(nbd_aio_is_closed);
 	FUNCTION(nbd_aio_get_fd);
@@ -44,9 +50,13 @@ struct nbd {
 	struct nbd_handle *handle;
 	struct loop *loop;
 	struct loop_watch readable, writable;
-	struct list ended; /* transfers */
+	struct list ended;    /* transfers */
+	struct list unlogged; /* writes that are done, for which the log has no room */
+	struct nbd_log *log;
+	struct transfer flush; /* for the log's sake */
+	bool is_flushing;
 	bool is_going_on;
-	bool can_flush;
+	bool can_flush; /* else every write is durable when it is done, and nothing is logged */
 };
 
 #define LOAD(library, name)                                        \
@@ -75,6 +85,8 @@ static int load(struct library *l, struct err *err)
 	LOAD(l, nbd_is_read_only);
 	LOAD(l, nbd_can_trim);
 	LOAD(l, nbd_can_flush);
+	LOAD(l, nbd_pwrite);
+	LOAD(l, nbd_flush);
 	LOAD(l, nbd_aio_is_dead);
 	LOAD(l, nbd_aio_is_closed);
 	LOAD(l, nbd_aio_get_fd);
@@ -113,6 +125,49 @@ static bool goes_on(struct transfer *t)
 	return t->left != 0;
 }
 
+static void make_room(struct nbd *n)
+{
+	if (n->is_flushing)
+		return;
+	n->is_flushing = true;
+	n->flush.backing = NULL; /* it begins anew */
+	start(&n->backing, &n->flush);
+}
+
+/* The log's own flush has ended: there is room for those that wait, or they fail with it. */
+static void on_room(struct transfer *t, int result)
+{
+	struct nbd *n = container_of(t, struct nbd, flush);
+	struct list_node *node;
+
+	n->is_flushing = false;
+	while ((node = list_pop_front(&n->unlogged))) {
+		struct transfer *write = list_entry(node, struct transfer, node);
+
+		write->result = result;
+		list_push_back(&n->ended, &write->node);
+	}
+}
+
+/* Whether it may be answered. The data of a write is still where it was. */
+static bool log_transfer(struct nbd *n, struct transfer *t)
+{
+	if (!n->can_flush || t->result)
+		return true;
+	if (t->kind == TRANSFER_FLUSH)
+		nbd_log_forget(n->log, t->left);
+	if (t->kind != TRANSFER_WRITE)
+		return true;
+	if (!nbd_log_put(n->log, t->offset, t->iov->iov_base, (uint32_t)t->length)) {
+		list_push_back(&n->unlogged, &t->node);
+		make_room(n);
+		return false;
+	}
+	if (nbd_log_is_half_full(n->log))
+		make_room(n);
+	return true;
+}
+
 static void end_transfers(struct nbd *n)
 {
 	struct list_node *node;
@@ -122,7 +177,7 @@ static void end_transfers(struct nbd *n)
 
 		if (goes_on(t))
 			start(&n->backing, t);
-		else
+		else if (log_transfer(n, t))
 			t->done(t, t->result);
 	}
 }
@@ -196,6 +251,7 @@ static void start(struct backing *b, struct transfer *t)
 			t->done(t, 0);
 			return;
 		}
+		t->left = nbd_log_end(n->log); /* what it covers */
 		cookie = l->nbd_aio_flush(n->handle, done, 0);
 		break;
 	default:
@@ -231,6 +287,7 @@ static void close_nbd(struct backing *b)
 
 	if (n->handle)
 		n->library.nbd_close(n->handle);
+	nbd_log_close(n->log);
 	free(n);
 }
 
@@ -260,6 +317,26 @@ static int ask_server(struct nbd *n, int fd, bool may_discard, struct err *err)
 	return 0;
 }
 
+/* A server before this one has taken these writes, and perhaps never written them. */
+static int write_again(struct nbd *n, struct err *err)
+{
+	unsigned char *data = malloc(NBD_LOG_BYTES / 8);
+	uint64_t position = 0, offset;
+	uint32_t length;
+	int code = data ? 0 : err_set(err, -ENOMEM, "no memory");
+
+	while (!code && nbd_log_next(n->log, &position, &offset, data, &length)) {
+		if (n->library.nbd_pwrite(n->handle, data, length, offset, 0))
+			code = fail(n, err);
+	}
+	if (!code && position && n->library.nbd_flush(n->handle, 0))
+		code = fail(n, err);
+	if (!code)
+		nbd_log_forget(n->log, nbd_log_end(n->log));
+	free(data);
+	return code ? err_wrap(err, code, "writing again what the last server may have lost") : 0;
+}
+
 /* All from here on must be done before the loop starts. */
 static int register_socket(struct nbd *n, struct err *err)
 {
@@ -272,8 +349,8 @@ static int register_socket(struct nbd *n, struct err *err)
 	return 0;
 }
 
-int backing_open_nbd(struct loop *l, int fd, bool may_discard, struct backing **ret_backing,
-		     struct err *err)
+int backing_open_nbd(struct loop *l, int fd, int log_fd, uint64_t log_offset, bool may_discard,
+		     struct backing **ret_backing, struct err *err)
 {
 	struct nbd *n = calloc(1, sizeof(*n));
 	int code;
@@ -287,11 +364,17 @@ int backing_open_nbd(struct loop *l, int fd, bool may_discard, struct backing **
 					.wants_one_buffer = true },
 			   .loop = l,
 			   .readable.ready = on_readable,
-			   .writable.ready = on_writable };
+			   .writable.ready = on_writable,
+			   .flush = { .kind = TRANSFER_FLUSH, .done = on_room } };
 	list_init(&n->ended);
+	list_init(&n->unlogged);
 	code = load(&n->library, err);
 	if (!code)
 		code = ask_server(n, fd, may_discard, err);
+	if (!code)
+		code = nbd_log_open(log_fd, log_offset, &n->log, err);
+	if (!code && n->can_flush)
+		code = write_again(n, err);
 	if (!code)
 		code = register_socket(n, err);
 	if (code) {

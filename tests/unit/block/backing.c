@@ -16,6 +16,7 @@
 
 #include "back/block/backing.h"
 #include "back/block/journal.h"
+#include "back/block/nbd-log.h"
 #include "unit.h"
 
 #define BYTES (1U << 20)
@@ -218,9 +219,11 @@ static void make_qcow2(const char *size)
 
 START_TEST(a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_last_request)
 {
-	const struct nbd_image image = {
-		.program = "qemu-nbd", .name = path, .format = "qcow2", .may_discard = true
-	};
+	const struct nbd_image image = { .program = "qemu-nbd",
+					 .name = path,
+					 .format = "qcow2",
+					 .user = "65534",
+					 .may_discard = true };
 	int lock = memfd_create("lock", MFD_CLOEXEC);
 	struct journal *journal;
 	int client, ours;
@@ -230,7 +233,8 @@ START_TEST(a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_las
 	client = nbd_server_start(&image, ours, &err);
 	ck_assert_int_ge(client, 0);
 	close(ours);
-	ck_assert_int_eq(backing_open_nbd(loop, client, true, &backing, &err), 0);
+	ck_assert_int_eq(backing_open_nbd(loop, client, lock, JOURNAL_BYTES, true, &backing, &err),
+			 0);
 	ck_assert_int_eq(loop_start(loop, &err), 0);
 	ck_assert_uint_eq(backing->nr_bytes, BYTES);
 	write_read_flush_discard();
@@ -245,18 +249,142 @@ START_TEST(a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_las
 }
 END_TEST
 
+/* The process that holds the lock, as qemu-nbd does. */
+static pid_t server_of(const char *word)
+{
+	char command[128];
+	FILE *p;
+	int pid = 0;
+
+	snprintf(command, sizeof(command), "pgrep -n -f 'qemu-nb[d].*%s'", word);
+	p = popen(command, "re"); /* NOLINT(cert-env33-c): a name of our own making */
+	ck_assert_ptr_nonnull(p);
+	ck_assert_int_eq(fscanf(p, "%d", &pid), 1); /* NOLINT(cert-err34-c): it is a number */
+	pclose(p);
+	return pid;
+}
+
+static void start_anew(int lock)
+{
+	const struct nbd_image image = { .program = "qemu-nbd",
+					 .name = path,
+					 .format = "qcow2",
+					 .user = "65534",
+					 .may_discard = true };
+	struct journal *journal;
+	int client, ours;
+
+	if (backing)
+		backing->ops->close(backing);
+	loop_destroy(loop);
+	ck_assert_int_eq(loop_create(64, &loop, &err), 0);
+	ck_assert_int_eq(journal_open(lock, 10000, &journal, &ours, &err), 0);
+	journal_close(journal);
+	client = nbd_server_start(&image, ours, &err);
+	ck_assert_int_ge(client, 0);
+	if (backing_open_nbd(loop, client, lock, JOURNAL_BYTES, true, &backing, &err))
+		ck_abort_msg("%s", err.text);
+	close(ours);
+	ck_assert_int_eq(loop_start(loop, &err), 0);
+}
+
+START_TEST(what_a_killed_server_had_in_its_memory_is_written_again)
+{
+	int lock = memfd_create("lock", MFD_CLOEXEC);
+
+	make_qcow2("1M");
+	start_anew(lock);
+	for (uint64_t i = 0; i < 16; i++)
+		ck_assert_int_eq(transfer(TRANSFER_WRITE, i * 65536, out), 0);
+	ck_assert_int_eq(kill(server_of(path), SIGKILL), 0);
+	while (!backing->is_lost)
+		ck_assert_int_eq(loop_turn(loop, 10000000), 0);
+	start_anew(lock);
+	for (uint64_t i = 0; i < 16; i++) {
+		ck_assert_int_eq(transfer(TRANSFER_READ, i * 65536, in), 0);
+		ck_assert_mem_eq(in, out, CHUNK);
+	}
+}
+END_TEST
+
+START_TEST(more_is_written_than_the_log_has_room_for)
+{
+	int lock = memfd_create("lock", MFD_CLOEXEC);
+
+	make_qcow2("32M");
+	start_anew(lock);
+	for (uint64_t i = 0; i < 4 * NBD_LOG_BYTES / CHUNK; i++)
+		ck_assert_int_eq(transfer(TRANSFER_WRITE, i * CHUNK, out), 0);
+	start_anew(lock); /* and what is in it is written again */
+	ck_assert_int_eq(transfer(TRANSFER_READ, NBD_LOG_BYTES, in), 0);
+	ck_assert_mem_eq(in, out, CHUNK);
+}
+END_TEST
+
+/* In a folder that others may not enter, in files that others may not read: only root could open them. */
+START_TEST(a_server_is_another_user_and_sees_its_images_only)
+{
+	static const char script[] =
+		"set -e; d=$(mktemp -d /var/tmp/lodge-unit-XXXXXX); echo $d; cd $d; "
+		"qemu-img create -q -f raw base 1M; chmod 600 base; "
+		"qemu-img create -q -f qcow2 -b base -F raw top; chmod 600 top; : >secret";
+	char folder[64] = "", top[80], status[64], line[256], inside[300];
+	FILE *p = popen(script, "re"), *f; /* NOLINT(cert-env33-c): a text of our own */
+	struct nbd_image image = {
+		.program = "qemu-nbd", .name = top, .format = "qcow2", .user = "65533"
+	};
+	int client, lock = memfd_create("lock", MFD_CLOEXEC);
+	bool is_other = false;
+	pid_t server;
+
+	ck_assert(fgets(folder, sizeof(folder), p));
+	if (pclose(p) || geteuid()) {
+		puts("no qemu-img here, or not root: nothing to test");
+		return;
+	}
+	folder[strcspn(folder, "\n")] = 0;
+	snprintf(top, sizeof(top), "%s/top", folder);
+	client = nbd_server_start(&image, lock, &err);
+	ck_assert_int_ge(client, 0);
+	if (backing_open_nbd(loop, client, lock, JOURNAL_BYTES, true, &backing, &err))
+		ck_abort_msg("%s", err.text);
+	ck_assert_int_eq(loop_start(loop, &err), 0);
+	ck_assert_int_eq(transfer(TRANSFER_WRITE, 0, out), 0);
+	ck_assert_int_eq(transfer(TRANSFER_READ, CHUNK, in), 0);
+	server = server_of(folder);
+	snprintf(status, sizeof(status), "/proc/%d/status", (int)server);
+	f = fopen(status, "re");
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f))
+		is_other |= strstr(line, "Uid:\t65533\t65533\t65533\t65533") != NULL;
+	fclose(f);
+	ck_assert(is_other);
+	snprintf(inside, sizeof(inside), "/proc/%d/root%s/base", (int)server, folder);
+	ck_assert_int_eq(access(inside, F_OK), 0);
+	snprintf(inside, sizeof(inside), "/proc/%d/root%s/secret", (int)server, folder);
+	ck_assert_int_ne(access(inside, F_OK), 0);
+	snprintf(inside, sizeof(inside), "/proc/%d/root/etc/passwd", (int)server);
+	ck_assert_int_ne(access(inside, F_OK), 0);
+	snprintf(line, sizeof(line), "rm -r %s", folder);
+	(void)!system(line); /* NOLINT(cert-env33-c): a name of our own making */
+}
+END_TEST
+
 /* Its socket. */
 static int open_qcow2(const char *size)
 {
-	const struct nbd_image image = {
-		.program = "qemu-nbd", .name = path, .format = "qcow2", .may_discard = true
-	};
+	const struct nbd_image image = { .program = "qemu-nbd",
+					 .name = path,
+					 .format = "qcow2",
+					 .user = "65534",
+					 .may_discard = true };
 	int lock = memfd_create("lock", MFD_CLOEXEC), client;
 
 	make_qcow2(size);
 	client = nbd_server_start(&image, lock, &err);
 	ck_assert_int_ge(client, 0);
-	ck_assert_int_eq(backing_open_nbd(loop, client, true, &backing, &err), 0);
+	ck_assert_int_eq(backing_open_nbd(loop, client, lock, JOURNAL_BYTES, true, &backing, &err),
+			 0);
 	ck_assert_int_eq(loop_start(loop, &err), 0);
 	return client;
 }
@@ -348,6 +476,9 @@ UNIT_MAIN("block backing", setup, teardown,
 	  a_block_device_is_written_read_flushed_and_discarded,
 	  nothing_but_files_and_block_devices_is_a_disk,
 	  a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_last_request,
+	  what_a_killed_server_had_in_its_memory_is_written_again,
+	  more_is_written_than_the_log_has_room_for,
+	  a_server_is_another_user_and_sees_its_images_only,
 	  a_server_that_goes_while_nothing_is_asked_of_it_is_lost,
 	  more_is_discarded_at_once_than_a_server_takes, what_happened_is_seen_without_waiting,
 	  a_killed_process_holds_the_lock_no_longer_than_its_io)
