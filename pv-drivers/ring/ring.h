@@ -79,20 +79,27 @@ static inline void ring_copy_out(const struct ring_view *v, RING_IDX i, void *re
 				 size_t size)
 {
 	const volatile ring_word_t *from = (const volatile ring_word_t *)ring_slot(v, i);
-	ring_word_t *to = ret_entry;
 
-	for (size_t word = 0; word < size / sizeof(*to); word++)
-		to[word] = from[word];
+	for (size_t word = 0; word < size / sizeof(*from); word++) {
+		ring_word_t value = from[word];
+
+		__builtin_memcpy((unsigned char *)ret_entry + word * sizeof(value), &value,
+				 sizeof(value));
+	}
 }
 
 static inline void ring_copy_in(const struct ring_view *v, RING_IDX i, const void *entry,
 				size_t size)
 {
 	volatile ring_word_t *to = (volatile ring_word_t *)ring_slot(v, i);
-	const ring_word_t *from = entry;
 
-	for (size_t word = 0; word < size / sizeof(*to); word++)
-		to[word] = from[word];
+	for (size_t word = 0; word < size / sizeof(*to); word++) {
+		ring_word_t value;
+
+		__builtin_memcpy(&value, (const unsigned char *)entry + word * sizeof(value),
+				 sizeof(value));
+		to[word] = value;
+	}
 }
 
 /* How many entries a ring of so many bytes has; 0 when not one fits. */

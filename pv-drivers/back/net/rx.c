@@ -252,44 +252,59 @@ static int watch_stalled(struct queue *q)
 	return ring_back_rearm_more(&q->rx) == RING_TAKEN || q->tap_is_ready;
 }
 
-/* Places packets of one tap queue. 1: call again. */
+/* Whether a packet may be read from the tap device now. */
+static bool may_fetch(struct queue *q, uint64_t now_ns, uint64_t *wake_ns)
+{
+	uint64_t wait_ns;
+
+	if (!q->tap_is_ready)
+		return false;
+	wait_ns = rate_wait_ns(&q->net->to_guest, now_ns);
+	if (wait_ns)
+		*wake_ns = MIN(*wake_ns, now_ns + wait_ns);
+	return !wait_ns;
+}
+
+/* Places packets of one tap queue, the held one first. 1: call again. */
 static int fill(struct queue *q, uint64_t now_ns, uint64_t *wake_ns)
 {
 	struct net *n = q->net;
-	struct rx_packet p;
-	uint64_t wait_ns;
 	int placed;
 
-	if (q->rx_is_due && ring_back_look(&q->rx) == RING_BROKEN)
-		return net_broken(n, "the requests of rx queue %u are more than its ring holds",
-				  q->index);
-	q->rx_is_due = false;
-	if (q->is_stalled) {
-		placed = watch_stalled(q);
-		if (placed || q->is_stalled)
-			return placed;
-	}
 	while (n->rx.nr_packets < RX_BATCH) {
-		if (q->held.data) {
-			p = q->held;
-		} else {
-			wait_ns = q->tap_is_ready ? rate_wait_ns(&n->to_guest, now_ns) : 0;
-			if (wait_ns)
-				*wake_ns = MIN(*wake_ns, now_ns + wait_ns);
-			if (wait_ns || !q->tap_is_ready)
+		if (!q->held.data) {
+			if (!may_fetch(q, now_ns, wake_ns))
 				return 0;
-			if (!fetch(q, &p))
+			if (!fetch(q, &q->held))
 				return q->tap_is_ready;
 		}
-		placed = place(n, &p);
-		if (placed <= 0) {
-			q->held = p;
-			return placed ? placed : wait_for_room(q, now_ns, wake_ns);
-		}
+		placed = place(n, &q->held);
+		if (placed < 0)
+			return placed;
+		if (!placed)
+			return wait_for_room(q, now_ns, wake_ns);
 		q->held.data = NULL;
 		q->held_since_ns = 0;
 	}
 	return 1;
+}
+
+/* One queue, when its turn has come. 1: call again. */
+static int serve_queue(struct queue *q, uint64_t now_ns, uint64_t *wake_ns)
+{
+	int again;
+
+	if (q->rx_is_due && ring_back_look(&q->rx) == RING_BROKEN)
+		return net_broken(q->net,
+				  "the requests of rx queue %u are more than its ring holds",
+				  q->index);
+	q->rx_is_due = false;
+	if (q->is_stalled) {
+		again = watch_stalled(q);
+		if (again || q->is_stalled)
+			return again;
+	}
+	return fill(q, now_ns, wake_ns);
 }
 
 static unsigned int nr_pages(const struct rx_packet *p)
@@ -374,7 +389,7 @@ int rx_serve(struct net *n, uint64_t now_ns, uint64_t *wake_ns)
 	n->rx.nr_segments = 0;
 	n->rx.nr_ids = 0;
 	for (unsigned int i = 0; i < n->nr_queues && err >= 0; i++) {
-		err = fill(&n->queues[(n->rx_turn + i) % n->nr_queues], now_ns, wake_ns);
+		err = serve_queue(&n->queues[(n->rx_turn + i) % n->nr_queues], now_ns, wake_ns);
 		again |= err > 0;
 	}
 	n->rx_turn++;
