@@ -210,14 +210,19 @@ static int put_pages(struct dump *d, uint64_t gpa, size_t bytes)
 	return ret;
 }
 
-static void fetch(struct dump *d, struct hypervisor *hv, uint64_t gpa, size_t bytes)
+/* -ESRCH: there is no such domain any more. */
+static int fetch(struct dump *d, struct hypervisor *hv, uint64_t gpa, size_t bytes)
 {
-	if (!hypervisor_copy_out(hv, d->domain, gpa, d->chunk, bytes))
-		return;
-	for (size_t at = 0; at < bytes; at += PAGE) {
-		if (hypervisor_copy_out(hv, d->domain, gpa + at, d->chunk + at, PAGE))
+	int ret = hypervisor_copy_out(hv, d->domain, gpa, d->chunk, bytes);
+
+	if (!ret)
+		return 0;
+	for (size_t at = 0; ret != -ESRCH && at < bytes; at += PAGE) {
+		ret = hypervisor_copy_out(hv, d->domain, gpa + at, d->chunk + at, PAGE);
+		if (ret)
 			memset(d->chunk + at, 0, PAGE);
 	}
+	return ret == -ESRCH ? err_set(&d->err, ret, "the guest has ended meanwhile") : 0;
 }
 
 static int put_memory(struct dump *d, struct hypervisor *hv)
@@ -229,8 +234,9 @@ static int put_memory(struct dump *d, struct hypervisor *hv)
 		if (gpa == BUILD_LOW_RAM_END)
 			gpa = BUILD_HIGH_RAM;
 		bytes = (size_t)MIN(d->end - gpa, CHUNK);
-		fetch(d, hv, gpa, bytes);
-		ret = put_pages(d, gpa, bytes);
+		ret = fetch(d, hv, gpa, bytes);
+		if (!ret)
+			ret = put_pages(d, gpa, bytes);
 	}
 	if (!ret && ftruncate(d->fd, (off_t)offset_of(d, d->end)))
 		ret = err_errno(&d->err, -errno, "%s", d->path);
@@ -270,12 +276,12 @@ static void dump_free(struct dump *d)
 static void written(struct job *j)
 {
 	struct dump *d = container_of(j, struct dump, job);
-	struct guest *g = d->guest;
+	struct guest *g = d->guest && d->guest->domain == d->domain ? d->guest : NULL;
 
-	if (g && d->is_paused_here && g->domain == d->domain)
+	if (g && d->is_paused_here)
 		(void)!hypervisor_unpause(g->lodged->hv, d->domain);
 	guest_unwait(&d->waiter);
-	d->done(d->argument, d->ret, &d->err);
+	d->done(d->argument, g, d->ret, &d->err);
 	dump_free(d);
 }
 

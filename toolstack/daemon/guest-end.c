@@ -294,13 +294,12 @@ static void end_and(struct guest *g, bool is_restart)
 	guest_changed(g, NULL);
 }
 
-static void dumped(void *argument, int ret, const struct err *err)
+static void dumped(void *argument, struct guest *g, int ret, const struct err *err)
 {
-	struct guest *g = argument;
-
+	(void)argument;
 	if (ret)
-		log_line("%s: no core dump: %s", g->name, err->text);
-	if (g->state == GUEST_ENDED) /* not destroyed meanwhile */
+		log_line("%s: no core dump: %s", g ? g->name : "a guest", err->text);
+	if (g && g->state == GUEST_ENDED) /* not destroyed meanwhile */
 		end_and(g, policy_action(g->active->d, END_CRASH) == DOMAIN_COREDUMP_RESTART);
 }
 
@@ -314,9 +313,9 @@ static void dump_then_end(struct guest *g)
 	time_text(time(NULL), now);
 	snprintf(path, sizeof(path), "%s/dump/%s-%s.core", g->lodged->options.state_dir, g->name,
 		 now);
-	ret = core_dump(g, path, dumped, g, &err);
+	ret = core_dump(g, path, dumped, NULL, &err);
 	if (ret)
-		dumped(g, ret, &err);
+		dumped(NULL, g, ret, &err);
 }
 
 static void act(struct guest *g, enum domain_action action)

@@ -175,11 +175,12 @@ void verb_version(struct lodged *l, struct request *r)
 	request_ok(r, result);
 }
 
-static void tell_dumped(void *argument, int ret, const struct err *err)
+static void tell_dumped(void *argument, struct guest *g, int ret, const struct err *err)
 {
 	struct request *r = argument;
 	cJSON *result;
 
+	(void)g;
 	if (ret) {
 		request_error(r, ret, err);
 		return;

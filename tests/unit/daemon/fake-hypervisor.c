@@ -247,6 +247,8 @@ static int control(struct hypervisor *hv, struct lodge_control *c, uint64_t *add
 	(void)hv;
 	if (address)
 		*address = (uint64_t)(uintptr_t)buffer;
+	if (c->op == LODGE_CONTROL_copy_out)
+		usleep(fake.slow_ms * 1000);
 	pthread_mutex_lock(&fake.lock);
 	ret = run_op(c, buffer, bytes);
 	pthread_mutex_unlock(&fake.lock);

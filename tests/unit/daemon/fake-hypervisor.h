@@ -29,7 +29,7 @@ void fake_shut_down(uint32_t domain, uint32_t reason);
 
 /* The next call of this operation fails; LODGE_CONTROL_NR: filling a domain. */
 void fake_fail(uint32_t op, int err);
-/* Filling takes so long. */
+/* Filling takes so long, and each copying. */
 void fake_slow_down(unsigned int ms);
 
 #endif

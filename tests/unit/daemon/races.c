@@ -1,0 +1,43 @@
+/* What happens to guests while something else happens to them. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi/sched.h"
+#include "daemon/guest.h"
+#include "unit.h"
+#include "world.h"
+
+static void create(const char *name, const char *more)
+{
+	world_ok("{'verb':'create','xml':'%s'}", world_xml(name, more));
+}
+
+static void end(uint32_t domain, uint32_t reason)
+{
+	fake_shut_down(domain, reason);
+	guests_look(&lodged);
+}
+
+static bool has_dump(void)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "ls %s | grep -q .", world_path("state/dump"));
+	return !system(command);
+}
+
+START_TEST(a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing)
+{
+	create("web", "<on_crash>coredump-restart</on_crash>");
+	fake_slow_down(1);
+	end(1, SHUTDOWN_crash);
+	world_ok("{'verb':'destroy','guest':'web'}");
+	ck_assert(list_is_empty(&lodged.guests));
+	world_until(!has_dump());
+	ck_assert_uint_eq(fake_nr_domains(), 0);
+}
+END_TEST
+
+UNIT_MAIN("daemon-races", world_setup, world_teardown,
+	  a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing)
