@@ -39,5 +39,27 @@ START_TEST(a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing)
 }
 END_TEST
 
+static const char *state_of(const char *name)
+{
+	const struct guest *g = guest_by_name(&lodged, name);
+
+	return g ? guest_state_name(g) : "none";
+}
+
+START_TEST(lodged_ends_while_a_guest_starts_with_the_host)
+{
+	world_ok("{'verb':'define','xml':'%s'}",
+		 world_xml("web", "<metadata><lodge:start xmlns:lodge=\\\"urn:lodge:domain:1\\\" "
+				  "auto=\\\"yes\\\"/></metadata>"));
+	unlink(world_path("run/autostart-done"));
+	fake_slow_down(100);
+	world_restart();
+	world_until(!strcmp(state_of("web"), "building"));
+	world_restart();
+	ck_assert_str_eq(state_of("web"), "running");
+}
+END_TEST
+
 UNIT_MAIN("daemon-races", world_setup, world_teardown,
-	  a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing)
+	  a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing,
+	  lodged_ends_while_a_guest_starts_with_the_host)
