@@ -307,6 +307,14 @@ static int may_start(const struct guest *g, struct err *err)
 	return 0;
 }
 
+/* It was not even tried. */
+static int refuse(struct guest *g, int ret)
+{
+	if (g->state == GUEST_OFF && !g->defined && !g->is_restarting)
+		guest_forget(g);
+	return ret;
+}
+
 int guest_start(struct guest *g, const struct start_request *request, struct err *err)
 {
 	struct lodged *l = g->lodged;
@@ -315,11 +323,11 @@ int guest_start(struct guest *g, const struct start_request *request, struct err
 	int ret = may_start(g, err);
 
 	if (ret)
-		return ret;
+		return refuse(g, ret);
 	loop_timer_stop(&g->restart);
 	s = calloc(1, sizeof(*s));
 	if (!s)
-		return err_set(err, -ENOMEM, "no memory");
+		return refuse(g, err_set(err, -ENOMEM, "no memory"));
 	s->guest = g;
 	s->request = *request;
 	s->domain = NO_DOMAIN;

@@ -60,6 +60,15 @@ START_TEST(lodged_ends_while_a_guest_starts_with_the_host)
 }
 END_TEST
 
+START_TEST(a_guest_that_cannot_start_because_the_host_stops_is_not_kept)
+{
+	world_ok("{'verb':'host-stop','time_s':1}");
+	ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}", world_xml("web", "")), "state");
+	ck_assert(list_is_empty(&lodged.guests));
+}
+END_TEST
+
 UNIT_MAIN("daemon-races", world_setup, world_teardown,
 	  a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing,
-	  lodged_ends_while_a_guest_starts_with_the_host)
+	  lodged_ends_while_a_guest_starts_with_the_host,
+	  a_guest_that_cannot_start_because_the_host_stops_is_not_kept)
