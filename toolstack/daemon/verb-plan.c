@@ -297,11 +297,13 @@ void verb_apply(struct lodged *l, struct request *r)
 	struct guest *g;
 	cJSON *changes;
 	struct err err;
+	bool is_new;
 	int ret = 0;
 
 	if (!c)
 		return;
 	g = guest_of(l, c);
+	is_new = !g;
 	changes = g ? make_plan(g, c) : plan_of_new(c);
 	if (!changes)
 		ret = err_set(&err, -ENOMEM, "no memory");
@@ -311,7 +313,7 @@ void verb_apply(struct lodged *l, struct request *r)
 		ret = guest_define(g, c, &err);
 	else if (!ret)
 		ret = apply(g, c, changes, &err);
-	if (ret && g && g->state == GUEST_OFF && !g->defined)
+	if (ret && g && is_new)
 		guest_forget(g);
 	config_put(c);
 	if (!ret) {

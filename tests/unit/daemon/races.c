@@ -68,7 +68,22 @@ START_TEST(a_guest_that_cannot_start_because_the_host_stops_is_not_kept)
 }
 END_TEST
 
+START_TEST(a_guest_that_waits_for_its_next_start_is_not_forgotten_by_a_failed_apply)
+{
+	create("web", "<on_crash>restart</on_crash>");
+	end(1, SHUTDOWN_crash);
+	world_until(fake_domain(2) && !strcmp(state_of("web"), "running"));
+	end(2, SHUTDOWN_crash);
+	world_until(!fake_domain(2) && !strcmp(state_of("web"), "shut-off"));
+	ck_assert_str_eq(
+		world_code("{'verb':'apply','xml':'%s'}", world_xml("web", "<title>x</title>")),
+		"state");
+	world_until(fake_domain(3));
+}
+END_TEST
+
 UNIT_MAIN("daemon-races", world_setup, world_teardown,
 	  a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing,
 	  lodged_ends_while_a_guest_starts_with_the_host,
-	  a_guest_that_cannot_start_because_the_host_stops_is_not_kept)
+	  a_guest_that_cannot_start_because_the_host_stops_is_not_kept,
+	  a_guest_that_waits_for_its_next_start_is_not_forgotten_by_a_failed_apply)
