@@ -9,6 +9,7 @@
 #include "daemon/hypervisor.h"
 #include "daemon/record.h"
 #include "daemon/verbs.h"
+#include "daemon/why.h"
 
 #define DAY_S 86400u
 
@@ -264,6 +265,12 @@ static void wait_changed(struct guest_waiter *waiter, struct guest *g)
 {
 	struct wait_off *w = container_of(waiter, struct wait_off, waiter);
 
+	if (g && g->state == GUEST_ENDED) {
+		wait_stop(w);
+		request_fail(w->request, RPC_STATE, "%s; what is left of it is kept",
+			     why_text(g->why));
+		return;
+	}
 	if (!is_over(w, g))
 		return;
 	wait_stop(w);

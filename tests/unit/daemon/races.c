@@ -1,10 +1,12 @@
 /* What happens to guests while something else happens to them. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "abi/sched.h"
 #include "daemon/guest.h"
+#include "lib/rpc.h"
 #include "unit.h"
 #include "world.h"
 
@@ -17,6 +19,29 @@ static void end(uint32_t domain, uint32_t reason)
 {
 	fake_shut_down(domain, reason);
 	guests_look(&lodged);
+}
+
+/* Asks, and does not wait for the answer. */
+static struct rpc_stream ask(const char *line)
+{
+	struct rpc_stream s;
+	struct err err;
+
+	ck_assert_int_eq(rpc_connect(world_path("run/lodged"), &s, &err), 0);
+	ck_assert_int_eq(write(s.fd, line, strlen(line)), (ssize_t)strlen(line));
+	ck_assert_int_eq(fcntl(s.fd, F_SETFL, O_NONBLOCK), 0);
+	return s;
+}
+
+static int answer_to(struct rpc_stream *s)
+{
+	cJSON *line = NULL;
+	int code;
+
+	world_until(rpc_stream_receive(s) > 0 && rpc_stream_take(s, &line) == 1);
+	code = rpc_reply_code(line);
+	cJSON_Delete(line);
+	return code;
 }
 
 static bool has_dump(void)
@@ -82,8 +107,22 @@ START_TEST(a_guest_that_waits_for_its_next_start_is_not_forgotten_by_a_failed_ap
 }
 END_TEST
 
+START_TEST(who_waits_for_a_shutdown_hears_of_a_guest_that_is_kept_instead)
+{
+	struct rpc_stream s;
+
+	create("web", "<on_crash>preserve</on_crash>");
+	s = ask("{\"verb\":\"shutdown\",\"guest\":\"web\",\"wait_s\":600}\n");
+	world_until(!strcmp(state_of("web"), "shutting-down"));
+	end(1, SHUTDOWN_crash);
+	ck_assert_int_eq(answer_to(&s), RPC_STATE);
+	rpc_stream_fini(&s);
+}
+END_TEST
+
 UNIT_MAIN("daemon-races", world_setup, world_teardown,
 	  a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing,
 	  lodged_ends_while_a_guest_starts_with_the_host,
 	  a_guest_that_cannot_start_because_the_host_stops_is_not_kept,
-	  a_guest_that_waits_for_its_next_start_is_not_forgotten_by_a_failed_apply)
+	  a_guest_that_waits_for_its_next_start_is_not_forgotten_by_a_failed_apply,
+	  who_waits_for_a_shutdown_hears_of_a_guest_that_is_kept_instead)
