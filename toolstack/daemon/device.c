@@ -546,6 +546,8 @@ int device_attach(struct guest *g, const struct device_class *class, struct conf
 	batch_fini(&b);
 	if (!ret)
 		ret = device_start(d, err);
+	if (!ret)
+		ret = record_save(g, err); /* the next lodged has to know it */
 	if (ret)
 		take_back(d);
 	return ret;

@@ -7,7 +7,6 @@
 #include "config/report.h"
 #include "daemon/guest.h"
 #include "daemon/nic.h"
-#include "daemon/record.h"
 #include "daemon/verbs.h"
 
 #define DETACH_MS 30000u
@@ -76,8 +75,6 @@ void verb_nic_attach(struct lodged *l, struct request *r)
 	if (!c)
 		return;
 	ret = device_attach(g, &nic_class, c, &err);
-	if (!ret)
-		ret = record_save(g, &err);
 	mac = nic_class.label(c->d->interfaces);
 	config_put(c);
 	if (ret) {

@@ -255,6 +255,30 @@ START_TEST(an_image_in_use_is_not_copied)
 }
 END_TEST
 
+START_TEST(a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused)
+{
+	char away[300];
+	const cJSON *disks;
+
+	create("web", "a.img", "");
+	attach("b.img", "xvdc");
+	world_restart();
+	disks = cJSON_GetObjectItem(world_ok("{'verb':'disk-list','guest':'web'}"), "disks");
+	ck_assert_int_eq(cJSON_GetArraySize(disks), 2);
+	ck_assert_str_eq(code_of("db", "b.img", ""), "busy");
+	make_image("c.img", 1 << 20);
+	snprintf(away, sizeof(away), "%s", world_path("away"));
+	ck_assert_int_eq(rename(world_path("state/state"), away), 0);
+	ck_assert_str_ne(world_code("{'verb':'disk-attach','guest':'web','xml':'<disk><source "
+				    "file=\\\"%s\\\"/><target dev=\\\"xvdd\\\"/></disk>'}",
+				    world_path("c.img")),
+			 "ok");
+	ck_assert_int_eq(rename(away, world_path("state/state")), 0);
+	ck_assert_str_eq(node("/local/domain/1/device/vbd/51760/state"), "");
+	world_until(!strcmp(code_of("db", "c.img", ""), "ok")); /* when its process has ended */
+}
+END_TEST
+
 UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process_and_its_journal,
 	  each_guest_s_processes_have_a_user_of_their_own, an_image_that_is_missing_is_refused,
 	  an_image_of_another_format_than_said_is_refused, an_image_that_is_no_file_is_refused,
@@ -263,4 +287,5 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  one_guest_cannot_have_an_image_twice, disks_come_go_and_are_listed_while_a_guest_runs,
 	  a_new_lodged_has_the_image_and_its_lock_from_the_process_that_serves_it,
 	  a_disk_grows_and_its_process_is_told, images_are_copied_to_files_that_are_not_there,
-	  a_clone_needs_both_names, an_image_in_use_is_not_copied)
+	  a_clone_needs_both_names, an_image_in_use_is_not_copied,
+	  a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused)
