@@ -58,6 +58,11 @@ static uint64_t start_time_of(pid_t pid)
 	return time;
 }
 
+bool process_is(pid_t pid, uint64_t start_time)
+{
+	return start_time_of(pid) == start_time;
+}
+
 static void child_free(struct child *c)
 {
 	loop_remove(&c->pidfd);
@@ -266,7 +271,7 @@ int child_adopt(struct child *c, pid_t pid, uint64_t start_time, struct err *err
 	/* First the handle, then the time: what the handle names cannot become another process. */
 	if (pid <= 0 || watch_pid(c, pid))
 		return child_start(c, err);
-	if (start_time_of(pid) == start_time)
+	if (process_is(pid, start_time))
 		return 0;
 	unwatch_pid(c);
 	return child_start(c, err);

@@ -428,16 +428,20 @@ static int disk_plug(struct device *d, struct batch *b, struct child_spec *spec,
 /* --- lodged is new, the guest is not --- */
 
 /* The image's descriptor, and with it its lock, from the backend that has it. */
-static int take_image_from(pid_t pid, int *ret_fd)
+static int take_image_from(const cJSON *saved, int *ret_fd)
 {
-	int process = pidfd_open(pid, 0), fd;
+	const cJSON *number = cJSON_GetObjectItemCaseSensitive(saved, "pid");
+	const cJSON *time = cJSON_GetObjectItemCaseSensitive(saved, "pid_time");
+	pid_t pid = cJSON_IsNumber(number) ? (pid_t)number->valuedouble : 0;
+	int process = pid > 0 ? pidfd_open(pid, 0) : -1, fd = -1;
 
 	if (process < 0)
-		return -errno;
-	fd = pidfd_getfd(process, IMAGE_FD, 0);
+		return -ESRCH;
+	if (cJSON_IsNumber(time) && process_is(pid, (uint64_t)time->valuedouble))
+		fd = pidfd_getfd(process, IMAGE_FD, 0);
 	close(process);
 	if (fd < 0)
-		return -errno;
+		return -ESRCH;
 	*ret_fd = fd;
 	return 0;
 }
@@ -445,9 +449,8 @@ static int take_image_from(pid_t pid, int *ret_fd)
 static int disk_adopt(struct device *d, size_t index, const cJSON *saved, struct child_spec *spec,
 		      struct err *err)
 {
-	const cJSON *pid = cJSON_GetObjectItemCaseSensitive(saved, "pid");
 	struct disk_state *disk = d->private;
-	int code = -ESRCH;
+	int code;
 
 	(void)index;
 	identify(d);
@@ -458,10 +461,7 @@ static int disk_adopt(struct device *d, size_t index, const cJSON *saved, struct
 	if (code)
 		return code;
 	/* A process that has died meanwhile has left its lock, too. */
-	if (cJSON_IsNumber(pid) && config_of(d)->type != DISK_NETWORK &&
-	    !take_image_from((pid_t)pid->valuedouble, &disk->fd))
-		code = 0;
-	else {
+	if (config_of(d)->type == DISK_NETWORK || take_image_from(saved, &disk->fd)) {
 		free(disk->source);
 		code = open_image(d, err);
 	}

@@ -1,8 +1,10 @@
 /* Disks by lodged's own protocol. lodge-block is a script that writes down how it was called, and stays. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/guest.h"
@@ -279,6 +281,60 @@ START_TEST(a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused)
 }
 END_TEST
 
+/* The process of the one record, as it stands there; another takes its place. */
+static pid_t replace_pid(pid_t pid)
+{
+	char command[600];
+	int old = 0;
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+		 "cd %s && sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/' *.json && "
+		 "sed -i 's/\"pid\":[0-9]*/\"pid\":%d/' *.json",
+		 world_path("state/state"), (int)pid);
+	f = popen(command, "r");
+	ck_assert_int_eq(fscanf(f, "%d", &old), 1);
+	pclose(f);
+	return old;
+}
+
+/* Sleeps with an image where a backend has its own. */
+static pid_t start_with_image(const char *name)
+{
+	int image = open(world_path(name), O_RDWR);
+	pid_t pid = fork();
+
+	if (!pid) {
+		dup2(image, 4);
+		execlp("sleep", "sleep", "20", (char *)NULL);
+		_exit(127);
+	}
+	close(image);
+	return pid;
+}
+
+START_TEST(the_image_is_never_taken_from_another_process_that_has_got_the_number)
+{
+	const cJSON *disks;
+	pid_t other, old;
+
+	make_image("b.img", 2 << 20);
+	create("web", "a.img", "");
+	world_until(was_called_with("--domain"));
+	world_stop();
+	usleep(50000); /* several ticks of the clock that tells processes apart */
+	other = start_with_image("b.img");
+	old = replace_pid(other);
+	kill(old, SIGKILL);
+	waitpid(old, NULL, 0);
+	world_start();
+	disks = cJSON_GetObjectItem(world_ok("{'verb':'disk-list','guest':'web'}"), "disks");
+	ck_assert_int_eq(number_of(cJSON_GetArrayItem(disks, 0), "bytes"), 1 << 20);
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+END_TEST
+
 UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process_and_its_journal,
 	  each_guest_s_processes_have_a_user_of_their_own, an_image_that_is_missing_is_refused,
 	  an_image_of_another_format_than_said_is_refused, an_image_that_is_no_file_is_refused,
@@ -288,4 +344,5 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_new_lodged_has_the_image_and_its_lock_from_the_process_that_serves_it,
 	  a_disk_grows_and_its_process_is_told, images_are_copied_to_files_that_are_not_there,
 	  a_clone_needs_both_names, an_image_in_use_is_not_copied,
-	  a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused)
+	  a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused,
+	  the_image_is_never_taken_from_another_process_that_has_got_the_number)
