@@ -17,8 +17,8 @@
 
 static void watch_off(struct device *d)
 {
-	nodes_unwatch(d->guest->lodged->nodes, &d->state_watch);
-	nodes_unwatch(d->guest->lodged->nodes, &d->error_watch);
+	nodes_unwatch(d->lodged->nodes, &d->state_watch);
+	nodes_unwatch(d->lodged->nodes, &d->error_watch);
 }
 
 /* Its backend is gone. */
@@ -26,8 +26,10 @@ static void device_free(struct device *d)
 {
 	if (list_node_is_linked(&d->node))
 		list_remove(&d->node);
+	d->guest = NULL;
 	d->class->release(d);
 	config_put(d->extra);
+	config_put(d->holder);
 	free(d->label);
 	free(d->private);
 	free(d);
@@ -40,13 +42,16 @@ static struct device *device_alloc(struct guest *g, const struct device_class *c
 
 	if (!d)
 		return NULL;
+	d->lodged = g->lodged;
 	d->guest = g;
 	d->class = class;
 	d->config = config;
 	d->label = class->label(config);
 	d->private = calloc(1, MAX(class->private_bytes, 1U));
-	if (d->label && d->private)
+	if (d->label && d->private) {
+		d->holder = config_get(g->active);
 		return d;
+	}
 	free(d->label);
 	free(d->private);
 	free(d);
@@ -306,8 +311,8 @@ static void device_end(struct device *d, struct ending *e)
 	watch_off(d);
 	device_unplug_abort(d);
 	d->process = NULL;
-	list_remove(
-		&d->node); /* the guest may have other devices by the time the process is gone */
+	d->guest = NULL; /* which may be gone, or have other devices, by the time the process is */
+	list_remove(&d->node);
 	if (!last) {
 		if (process)
 			child_stop(process, NULL, NULL);

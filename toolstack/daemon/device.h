@@ -21,6 +21,7 @@
 struct device;
 struct domain_description;
 struct guest;
+struct lodged;
 
 struct device_class {
 	const char *name;      /* "disk": in messages */
@@ -63,16 +64,18 @@ struct device_class {
 	/* Adds texts: what `list` shows. NULL: none. */
 	void (*addresses)(const struct device *d, cJSON *array);
 
-	/* Undoes prepare(), whatever of it was done. The backend and the nodes are gone. */
+	/* Undoes prepare(), whatever of it was done. The backend and the nodes are gone; so may be the guest. */
 	void (*release)(struct device *d);
 };
 
 struct device {
 	struct list_node node; /* guest->devices */
-	struct guest *guest;
+	struct lodged *lodged;
+	struct guest *guest; /* NULL once it ends: its process may take longer than the guest */
 	const struct device_class *class;
-	const void *config;   /* in guest->active, or in extra */
-	struct config *extra; /* of one that was plugged in while the guest ran; else NULL */
+	const void *config;    /* in holder, or in extra */
+	struct config *holder; /* guest->active as it was when the device was made */
+	struct config *extra;  /* of one that was plugged in while the guest ran; else NULL */
 	char *label;
 	unsigned int id;          /* xenbus' number of it */
 	const char *backend_kind; /* "vbd", "lodge-block", … */

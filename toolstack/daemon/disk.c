@@ -385,11 +385,11 @@ static void status_changed(struct nodes_watch *w, const char *path)
 {
 	struct disk_state *disk = container_of(w, struct disk_state, status_watch);
 	struct device *d = disk->device;
-	char *text = nodes_read(d->guest->lodged->nodes, "%s", path);
+	char *text = nodes_read(d->lodged->nodes, "%s", path);
 	bool is_full = text && !strcmp(text, "no-space");
 
 	free(text);
-	if (is_full == disk->is_full)
+	if (!d->guest || is_full == disk->is_full)
 		return;
 	disk->is_full = is_full;
 	snprintf(d->error, sizeof(d->error), "%s",
@@ -513,7 +513,7 @@ static void disk_release(struct device *d)
 
 	if (!disk->device)
 		return;
-	nodes_unwatch(d->guest->lodged->nodes, &disk->status_watch);
+	nodes_unwatch(d->lodged->nodes, &disk->status_watch);
 	close_one(disk->fd);
 	close_one(disk->loop_fd);
 	close_one(disk->journal_fd);

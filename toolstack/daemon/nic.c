@@ -309,11 +309,11 @@ static void fill_spec(struct device *d, struct child_spec *spec)
 static void read_addresses(struct nodes_watch *w, const char *path)
 {
 	struct nic *nic = container_of(w, struct nic, news_watch);
-	char *text = nodes_read(nic->device->guest->lodged->nodes, "%s", path);
+	char *text = nodes_read(nic->device->lodged->nodes, "%s", path);
 
 	snprintf(nic->addresses, sizeof(nic->addresses), "%s", text ? text : "");
 	free(text);
-	if (*nic->addresses)
+	if (*nic->addresses && nic->device->guest)
 		guest_changed(nic->device->guest, "address");
 }
 
@@ -516,7 +516,7 @@ static void nic_release(struct device *d)
 {
 	struct nic *nic = d->private;
 
-	nodes_unwatch(d->guest->lodged->nodes, &nic->news_watch);
+	nodes_unwatch(d->lodged->nodes, &nic->news_watch);
 	loop_timer_stop(&nic->netback_timer);
 	if (nic->is_connected && !d->is_forgotten) {
 		nic_switch_disconnect(config_of(d), nic->name);

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "abi/sched.h"
+#include "daemon/disk.h"
 #include "daemon/guest.h"
 #include "unit.h"
 #include "world.h"
@@ -335,6 +337,41 @@ START_TEST(the_image_is_never_taken_from_another_process_that_has_got_the_number
 }
 END_TEST
 
+static void write_node(const char *path, const char *value)
+{
+	struct batch b;
+	struct err err;
+
+	batch_init(&b);
+	batch_write(&b, path, "%s", value);
+	ck_assert_int_eq(nodes_run(lodged.nodes, &b, false, &err), 0);
+	batch_fini(&b);
+}
+
+START_TEST(a_backend_that_takes_its_time_may_outlive_its_guest)
+{
+	char more[1200];
+	pid_t pid;
+
+	write_file("run/lodge-block",
+		   "#!/bin/sh\ntrap '' TERM\necho \"$@\" >\"${0%/*}/called\"\n"
+		   "while :; do sleep 0.1; done >/dev/null 2>&1\n",
+		   0700);
+	snprintf(more, sizeof(more), "<on_crash>rename-restart</on_crash>%s",
+		 disk_xml("a.img", "xvda", ""));
+	world_ok("{'verb':'create','xml':'%s'}", world_xml("web", more));
+	world_until(was_called_with("--domain"));
+	pid = child_pid(device_find(guest_by_name(&lodged, "web"), &disk_class, "xvda")->process);
+	fake_shut_down(1, SHUTDOWN_crash);
+	guests_look(&lodged);
+	world_ok("{'verb':'destroy','guest':'web-1'}");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	ck_assert(list_is_empty(&lodged.guests));
+	write_node(BACK "/status", "no-space");
+	world_until(kill(pid, 0));
+}
+END_TEST
+
 UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process_and_its_journal,
 	  each_guest_s_processes_have_a_user_of_their_own, an_image_that_is_missing_is_refused,
 	  an_image_of_another_format_than_said_is_refused, an_image_that_is_no_file_is_refused,
@@ -345,4 +382,5 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_disk_grows_and_its_process_is_told, images_are_copied_to_files_that_are_not_there,
 	  a_clone_needs_both_names, an_image_in_use_is_not_copied,
 	  a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused,
-	  the_image_is_never_taken_from_another_process_that_has_got_the_number)
+	  the_image_is_never_taken_from_another_process_that_has_got_the_number,
+	  a_backend_that_takes_its_time_may_outlive_its_guest)
