@@ -266,6 +266,7 @@ START_TEST(a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused)
 
 	create("web", "a.img", "");
 	attach("b.img", "xvdc");
+	world_until(was_called_with("51744")); /* before that it has lodged's lock */
 	world_restart();
 	disks = cJSON_GetObjectItem(world_ok("{'verb':'disk-list','guest':'web'}"), "disks");
 	ck_assert_int_eq(cJSON_GetArraySize(disks), 2);
