@@ -6,11 +6,7 @@
 #define LODGE_TIME_H
 
 #include "lodge/types.h"
-
-struct tsc_scale {
-	uint32_t mul;
-	int8_t shift;
-};
+#include "x86/include/tsc-scale.h"
 
 extern struct tsc_scale tsc_scale;
 extern uint64_t tsc_at_zero; /* TSC at system time 0 */

@@ -31,6 +31,9 @@ static void check_memory(struct walk *w, const xmlNode *node, struct domain_desc
 		walk_mistake_text(w, current, "more than <memory>");
 	if (d->memory_guaranteed > d->memory)
 		walk_mistake_text(w, walk_child(memtune, "min_guarantee"), "more than <memory>");
+	else if (d->memory_guaranteed > d->memory_current)
+		walk_mistake_text(w, walk_child(memtune, "min_guarantee"),
+				  "more than <currentMemory>");
 }
 
 /* Hundredths of a CPU, rounded up; 0: no limit. */
@@ -174,6 +177,10 @@ void check_clock(struct walk *w, const xmlNode *node, void *object)
 		walk_mistake_named(w, node, "adjustment", "goes with offset=\"variable\" only");
 	if (d->clock_basis != CLOCK_BASIS_UTC && d->clock != CLOCK_VARIABLE)
 		walk_mistake_named(w, node, "basis", "goes with offset=\"variable\" only");
+	if (d->clock_zone && d->clock != CLOCK_TIMEZONE)
+		walk_mistake_named(w, node, "timezone", "goes with offset=\"timezone\" only");
+	if (!walk_attribute(node, "timezone") && d->clock == CLOCK_TIMEZONE)
+		walk_mistake(w, node, "the attribute \"timezone\" is missing");
 }
 
 void check_controller(struct walk *w, const xmlNode *node, void *object)

@@ -142,7 +142,7 @@ struct vcpu_pin {
 enum cpu_mode { CPU_HOST_MODEL, CPU_HOST_PASSTHROUGH, CPU_MAXIMUM };
 enum feature_policy {
 	FEATURE_REQUIRE, /* refuse to start without it */
-	FEATURE_FORCE,
+	FEATURE_FORCE,   /* the same: what the host lacks cannot be made up */
 	FEATURE_OPTIONAL,
 	FEATURE_DISABLE,
 	FEATURE_FORBID, /* refuse to start where the host has it */
@@ -153,9 +153,9 @@ struct feature_setting {
 	enum feature_policy policy;
 };
 
-enum clock_offset { CLOCK_UTC, CLOCK_LOCALTIME, CLOCK_VARIABLE };
+enum clock_offset { CLOCK_UTC, CLOCK_LOCALTIME, CLOCK_VARIABLE, CLOCK_TIMEZONE };
 enum clock_basis { CLOCK_BASIS_UTC, CLOCK_BASIS_LOCALTIME };
-enum tsc_mode { TSC_AUTO, TSC_NATIVE, TSC_EMULATE };
+enum tsc_mode { TSC_AUTO, TSC_NATIVE, TSC_EMULATE, TSC_PARAVIRT };
 
 struct domain_description {
 	char *name;
@@ -200,9 +200,11 @@ struct domain_description {
 
 	enum clock_offset clock;
 	enum clock_basis clock_basis; /* of CLOCK_VARIABLE */
+	char *clock_zone;             /* of CLOCK_TIMEZONE, "Europe/Paris"; else NULL */
 	int64_t clock_adjustment_s;
-	enum tsc_mode tsc_mode;
-	uint64_t tsc_hz; /* 0: the host's */
+	enum tsc_mode
+		tsc_mode; /* TSC_PARAVIRT is like TSC_NATIVE: the clock that guests read is one */
+	uint64_t tsc_hz;  /* 0: the host's */
 
 	enum domain_action on_poweroff, on_reboot, on_crash;
 

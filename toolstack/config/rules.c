@@ -280,7 +280,7 @@ static const struct choice clock_offsets[] = {
 	[CLOCK_UTC] = { .name = "utc" },
 	[CLOCK_LOCALTIME] = { .name = "localtime" },
 	[CLOCK_VARIABLE] = { .name = "variable" },
-	REFUSED("timezone", "use \"variable\" with an adjustment in seconds"),
+	[CLOCK_TIMEZONE] = { .name = "timezone" },
 	REFUSED("absolute", "use \"variable\" with an adjustment in seconds"),
 };
 static const struct choice clock_bases[] = {
@@ -301,7 +301,7 @@ static const struct choice tsc_modes[] = {
 	[TSC_AUTO] = { .name = "auto" },
 	[TSC_NATIVE] = { .name = "native" },
 	[TSC_EMULATE] = { .name = "emulate" },
-	REFUSED("paravirt", "no kernel uses it; use \"native\""),
+	[TSC_PARAVIRT] = { .name = "paravirt" },
 	REFUSED("smpsafe", "a guest's TSC is the same on each vCPU; use \"auto\""),
 };
 static const struct choice tsc_present[] = {
@@ -324,7 +324,7 @@ static const struct attribute_rule clock_attributes[] = {
 	ATTRIBUTE("offset", DOMAIN, clock, value_choice, CHOICES(clock_offsets), .always = true),
 	ATTRIBUTE("adjustment", DOMAIN, clock_adjustment_s, value_seconds, .max = 4000000000),
 	ATTRIBUTE("basis", DOMAIN, clock_basis, value_choice, CHOICES(clock_bases)),
-	IGNORED("timezone", "goes with offset=\"timezone\""),
+	ATTRIBUTE("timezone", DOMAIN, clock_zone, value_zone, .min = 1, .max = 100),
 	IGNORED("start", "goes with offset=\"absolute\""),
 };
 static const struct element_rule clock_children[] = {

@@ -103,6 +103,7 @@ extern const struct value_type value_word;     /* the same, without white space 
 extern const struct value_type value_path;     /* the same, from the root on */
 extern const struct value_type value_target;   /* the same, xvda to xvdzz */
 extern const struct value_type value_feature;  /* the same, a CPU feature */
+extern const struct value_type value_zone;     /* the same, a time zone's name */
 extern const struct value_type value_choice;   /* an enum; with NO_FIELD, always the preset */
 extern const struct value_type value_flag;     /* bool; the choices are false, true */
 extern const struct value_type value_presence; /* bool: the element is there */

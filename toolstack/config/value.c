@@ -93,6 +93,24 @@ static int read_feature(const struct value *v, const xmlNode *node, const char *
 	return err_set(err, -EINVAL, "no such CPU feature");
 }
 
+#define ZONE_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-"
+
+/* A path below the folder of zones, and never out of it. */
+static int read_zone(const struct value *v, const xmlNode *node, const char *text, void *field,
+		     struct err *err)
+{
+	const char *p = text;
+	size_t length = strspn(p, ZONE_LETTERS);
+
+	while (length && p[length] == '/') {
+		p += length + 1;
+		length = strspn(p, ZONE_LETTERS);
+	}
+	if (!length || p[length])
+		return err_set(err, -EINVAL, "not a time zone, such as \"Europe/Paris\"");
+	return read_string(v, node, text, field, err);
+}
+
 static int write_string(const struct value *v, const void *field, char **ret_text)
 {
 	const char *text = field ? *(char *const *)field : NULL;
@@ -133,6 +151,12 @@ static void schema_target(const struct value *v, FILE *stream)
 	schema_pattern(stream, "xvd[a-z]{1,2}");
 }
 
+static void schema_zone(const struct value *v, FILE *stream)
+{
+	(void)v;
+	schema_pattern(stream, "[A-Za-z0-9_+\\-]+(/[A-Za-z0-9_+\\-]+)*");
+}
+
 const struct value_type value_string = { read_string, write_string, NULL, fini_string,
 					 schema_string };
 const struct value_type value_word = { read_word, write_string, NULL, fini_string, schema_word };
@@ -141,6 +165,7 @@ const struct value_type value_target = { read_target, write_string, NULL, fini_s
 					 schema_target };
 const struct value_type value_feature = { read_feature, write_string, NULL, fini_string,
 					  schema_word };
+const struct value_type value_zone = { read_zone, write_string, NULL, fini_string, schema_zone };
 
 /* Choices. */
 

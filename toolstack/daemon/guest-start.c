@@ -11,6 +11,8 @@
 
 #include "build/build.h"
 #include "daemon/device.h"
+#include "daemon/guest-clock.h"
+#include "daemon/guest-cpu.h"
 #include "daemon/guest.h"
 #include "daemon/hypervisor.h"
 #include "daemon/record.h"
@@ -42,6 +44,9 @@ struct guest_start {
 	/* The thread's, while it works. */
 	struct build_description build;
 	struct domain_limits limits;
+	struct guest_cpu cpu;
+	int64_t clock_offset_s;
+	uint64_t tsc_hz; /* 0: the host's */
 	char *kernels;
 	int ret;
 	struct err err;
@@ -86,6 +91,28 @@ static int describe(struct guest_start *s, struct err *err)
 	return 0;
 }
 
+/* What the host's CPUs have to do with it, before anything is built. */
+static int describe_cpu(struct guest_start *s, struct err *err)
+{
+	const struct domain_description *d = s->guest->active->d;
+	struct hypervisor *hv = s->guest->lodged->hv;
+	struct lodge_cpuid_features features[LODGE_CPUID_LEAVES];
+	struct lodge_host_info info;
+	int ret = 0;
+
+	if (d->nr_features) {
+		ret = hypervisor_cpuid(hv, features);
+		ret = ret ? err_errno(err, ret, "asking for the host's CPU features")
+			  : guest_cpu_make(d, features, &s->cpu, err);
+	}
+	if (!ret && (d->tsc_hz || d->tsc_mode == TSC_EMULATE)) {
+		ret = hypervisor_host(hv, &info);
+		ret = ret ? err_errno(err, ret, "asking for the speed of the host's TSC")
+			  : guest_clock_tsc(d, info.cpu_khz * UINT64_C(1000), &s->tsc_hz, err);
+	}
+	return ret ? ret : guest_clock_offset(d, time(NULL), &s->clock_offset_s, err);
+}
+
 /* --- in a thread --- */
 
 static int pin(struct hypervisor *hv, uint32_t domain, uint32_t vcpu, const struct cpu_set *cpus)
@@ -116,6 +143,27 @@ static int set_cpus(const struct guest_start *s, struct hypervisor *hv, struct e
 	return ret ? err_errno(err, ret, "setting weight and cap") : 0;
 }
 
+static int set_cpu_kind(const struct guest_start *s, struct hypervisor *hv, struct err *err)
+{
+	int ret = 0;
+
+	if (s->cpu.nr)
+		ret = hypervisor_set_cpuid(hv, s->domain, s->cpu.changes, s->cpu.nr);
+	if (ret == -EOPNOTSUPP)
+		return err_set(err, -EINVAL,
+			       "of its CPU features, one that it requires needs one that it "
+			       "disables");
+	if (ret)
+		return err_errno(err, ret, "setting CPU features");
+	if (s->tsc_hz)
+		ret = hypervisor_set_tsc(hv, s->domain, s->tsc_hz);
+	if (ret)
+		return err_errno(err, ret, "setting the TSC's frequency");
+	if (s->clock_offset_s)
+		ret = hypervisor_set_clock(hv, s->domain, s->clock_offset_s);
+	return ret ? err_errno(err, ret, "setting the clock") : 0;
+}
+
 static int make_domain(struct guest_start *s, struct hypervisor *hv, const struct build_plan *plan,
 		       struct err *err)
 {
@@ -127,6 +175,8 @@ static int make_domain(struct guest_start *s, struct hypervisor *hv, const struc
 	if (ret)
 		return err_errno(err, ret, "creating a domain");
 	ret = set_cpus(s, hv, err);
+	if (!ret)
+		ret = set_cpu_kind(s, hv, err);
 	if (!ret)
 		ret = hypervisor_execute(hv, s->domain, plan, &ports, err);
 	if (ret)
@@ -341,6 +391,8 @@ int guest_start(struct guest *g, const struct start_request *request, struct err
 	g->has_crashed = false;
 	g->is_restarting = false;
 	ret = describe(s, err);
+	if (!ret)
+		ret = describe_cpu(s, err);
 	if (!ret)
 		ret = devices_prepare(g, err);
 	if (ret) {

@@ -228,6 +228,35 @@ int hypervisor_get_affinity(struct hypervisor *hv, uint32_t domain, uint32_t vcp
 			   LODGE_CPU_MASK_BYTES);
 }
 
+int hypervisor_set_cpuid(struct hypervisor *hv, uint32_t domain,
+			 const struct lodge_cpuid_change *changes, uint32_t nr)
+{
+	struct lodge_control c = operation(LODGE_CONTROL_set_cpuid, domain);
+	struct lodge_cpuid_change copy[LODGE_CPUID_LEAVES];
+
+	if (nr > LODGE_CPUID_LEAVES)
+		return -EINVAL;
+	memcpy(copy, changes, nr * sizeof(copy[0]));
+	c.u.list.nr = nr;
+	return hv->ops->control(hv, &c, &c.u.list.buffer, copy, nr * sizeof(copy[0]));
+}
+
+int hypervisor_set_tsc(struct hypervisor *hv, uint32_t domain, uint64_t hz)
+{
+	struct lodge_control c = operation(LODGE_CONTROL_set_tsc, domain);
+
+	c.u.tsc.hz = hz;
+	return run(hv, &c);
+}
+
+int hypervisor_set_clock(struct hypervisor *hv, uint32_t domain, int64_t offset_s)
+{
+	struct lodge_control c = operation(LODGE_CONTROL_set_clock, domain);
+
+	c.u.clock.offset_s = offset_s;
+	return run(hv, &c);
+}
+
 int hypervisor_registers(struct hypervisor *hv, uint32_t domain, uint32_t vcpu,
 			 struct lodge_registers *ret_registers)
 {
@@ -280,6 +309,16 @@ int hypervisor_cpus(struct hypervisor *hv, struct lodge_cpu_info *ret_cpus, size
 		    size_t *ret_nr)
 {
 	return list_all(hv, LODGE_CONTROL_cpu_list, 0, ret_cpus, max, sizeof(*ret_cpus), ret_nr);
+}
+
+int hypervisor_cpuid(struct hypervisor *hv,
+		     struct lodge_cpuid_features ret_features[LODGE_CPUID_LEAVES])
+{
+	size_t nr;
+
+	memset(ret_features, 0, LODGE_CPUID_LEAVES * sizeof(*ret_features));
+	return list_all(hv, LODGE_CONTROL_cpuid_features, 0, ret_features, LODGE_CPUID_LEAVES,
+			sizeof(*ret_features), &nr);
 }
 
 int hypervisor_exit_names(struct hypervisor *hv, struct lodge_exit_name ret_names[LODGE_EXIT_KINDS])

@@ -74,6 +74,13 @@ must_check int hypervisor_set_affinity(struct hypervisor *hv, uint32_t domain, u
 must_check int hypervisor_get_affinity(struct hypervisor *hv, uint32_t domain, uint32_t vcpu,
 				       uint8_t ret_mask[LODGE_CPU_MASK_BYTES]);
 
+/* For a domain that has not run; -EOPNOTSUPP: it would not have all that the changes need. */
+must_check int hypervisor_set_cpuid(struct hypervisor *hv, uint32_t domain,
+				    const struct lodge_cpuid_change *changes, uint32_t nr);
+must_check int hypervisor_set_tsc(struct hypervisor *hv, uint32_t domain, uint64_t hz);
+/* At any time. */
+must_check int hypervisor_set_clock(struct hypervisor *hv, uint32_t domain, int64_t offset_s);
+
 must_check int hypervisor_registers(struct hypervisor *hv, uint32_t domain, uint32_t vcpu,
 				    struct lodge_registers *ret_registers);
 must_check int hypervisor_translate(struct hypervisor *hv, uint32_t domain, uint32_t vcpu,
@@ -84,6 +91,9 @@ must_check int hypervisor_copy_out(struct hypervisor *hv, uint32_t domain, uint6
 must_check int hypervisor_host(struct hypervisor *hv, struct lodge_host_info *ret_info);
 must_check int hypervisor_cpus(struct hypervisor *hv, struct lodge_cpu_info *ret_cpus, size_t max,
 			       size_t *ret_nr);
+/* What a new domain's CPUs would have. */
+must_check int hypervisor_cpuid(struct hypervisor *hv,
+				struct lodge_cpuid_features ret_features[LODGE_CPUID_LEAVES]);
 must_check int hypervisor_exit_names(struct hypervisor *hv,
 				     struct lodge_exit_name ret_names[LODGE_EXIT_KINDS]);
 /* From *position on, which moves; the number of bytes. */

@@ -8,6 +8,7 @@
 
 #include "daemon/core-dump.h"
 #include "daemon/doctor.h"
+#include "daemon/guest-cpu.h"
 #include "daemon/guest.h"
 #include "daemon/host-stop.h"
 #include "daemon/hypervisor.h"
@@ -81,6 +82,20 @@ static void add_memory(cJSON *object, const struct lodge_host_info *info)
 	cJSON_AddNumberToObject(object, "unscrubbed_kib", (double)info->nr_dirty * PAGE_KIB);
 }
 
+/* Of guests, by the names that descriptions use. */
+static void add_features(cJSON *object, struct lodged *l)
+{
+	struct lodge_cpuid_features features[LODGE_CPUID_LEAVES];
+	cJSON *array = cJSON_AddArrayToObject(object, "features");
+	size_t position = 0;
+	const char *name;
+
+	if (hypervisor_cpuid(l->hv, features))
+		return;
+	while ((name = guest_cpu_feature(features, &position)))
+		cJSON_AddItemToArray(array, cJSON_CreateString(name));
+}
+
 void verb_host(struct lodged *l, struct request *r)
 {
 	struct lodge_host_info info;
@@ -109,6 +124,7 @@ void verb_host(struct lodged *l, struct request *r)
 		cJSON_AddStringToObject(result, "host", system.nodename);
 		cJSON_AddStringToObject(result, "service_vm", system.release);
 	}
+	add_features(result, l);
 	add_cpus(result, l);
 	request_ok(r, result);
 }

@@ -154,6 +154,7 @@ static const struct cpu_feature features[] = {
 	{ "xsaveerptr", 0x80000008, 0, CPUID_EBX, 2 },
 	{ "wbnoinvd", 0x80000008, 0, CPUID_EBX, 9 },
 	{ "ibpb", 0x80000008, 0, CPUID_EBX, 12 },
+	{ "ibrs", 0x80000008, 0, CPUID_EBX, 14 },
 	{ "amd-stibp", 0x80000008, 0, CPUID_EBX, 15 },
 	{ "amd-ssbd", 0x80000008, 0, CPUID_EBX, 24 },
 	{ "virt-ssbd", 0x80000008, 0, CPUID_EBX, 25 },
@@ -176,4 +177,9 @@ const struct cpu_feature *cpu_feature_find(const char *name, const char **ret_ne
 	}
 	*ret_near = near.best;
 	return NULL;
+}
+
+const struct cpu_feature *cpu_feature_at(size_t index)
+{
+	return index < ARRAY_SIZE(features) ? &features[index] : NULL;
 }

@@ -17,4 +17,7 @@ struct cpu_feature {
 /* NULL: no such feature; *ret_near is then the nearest name, or NULL. */
 const struct cpu_feature *cpu_feature_find(const char *name, const char **ret_near);
 
+/* All of them, one after the other, from index 0 on; NULL: no more. */
+const struct cpu_feature *cpu_feature_at(size_t index);
+
 #endif

@@ -6,8 +6,8 @@
 #include "lodge/spinlock.h"
 #include "lodge/timer.h"
 #include "lodge/types.h"
+#include "x86/include/tsc-scale.h"
 #include "x86/include/vm-regs.h"
-#include "x86/time.h"
 
 struct cpuid_policy; /* x86/vm/cpuid-policy.c */
 struct svm_cpu;      /* x86/svm */

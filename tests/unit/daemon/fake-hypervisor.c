@@ -152,9 +152,11 @@ static int list_vcpus(struct lodge_control *c, const struct fake_domain *d,
 
 static int tell_host(struct lodge_control *c, struct lodge_host_info *info)
 {
-	*info = (struct lodge_host_info){
-		.version = "fake", .nr_cpus = 2, .nr_pages = FAKE_PAGES, .nr_free = fake.free_pages
-	};
+	*info = (struct lodge_host_info){ .version = "fake",
+					  .nr_cpus = 2,
+					  .nr_pages = FAKE_PAGES,
+					  .nr_free = fake.free_pages,
+					  .cpu_khz = FAKE_CPU_KHZ };
 	c->u.list.nr = 1;
 	c->u.list.next = LODGE_LIST_END;
 	return 0;
@@ -163,6 +165,17 @@ static int tell_host(struct lodge_control *c, struct lodge_host_info *info)
 static int tell_nothing(struct lodge_control *c)
 {
 	c->u.list.nr = 0;
+	c->u.list.next = LODGE_LIST_END;
+	return 0;
+}
+
+static int tell_cpuid(struct lodge_control *c, struct lodge_cpuid_features *features)
+{
+	features[0] = (struct lodge_cpuid_features){ .leaf = 1,
+						     .shown = { 0, 0, FAKE_LEAF1_ECX, 0 },
+						     .fixed = { 0, 0, FAKE_FIXED, 0 } };
+	features[1] = (struct lodge_cpuid_features){ .leaf = 7, .shown = { 0, FAKE_LEAF7_EBX } };
+	c->u.list.nr = 2;
 	c->u.list.next = LODGE_LIST_END;
 	return 0;
 }
@@ -194,6 +207,16 @@ static int run_domain_op(struct lodge_control *c, struct fake_domain *d, void *b
 		return 0;
 	case LODGE_CONTROL_get_affinity:
 		memcpy(buffer, d->affinity, sizeof(d->affinity));
+		return 0;
+	case LODGE_CONTROL_set_cpuid:
+		memcpy(d->changes, buffer, bytes);
+		d->nr_changes = c->u.list.nr;
+		return 0;
+	case LODGE_CONTROL_set_clock:
+		d->clock_offset_s = c->u.clock.offset_s;
+		return 0;
+	case LODGE_CONTROL_set_tsc:
+		d->tsc_hz = c->u.tsc.hz;
 		return 0;
 	case LODGE_CONTROL_registers:
 		memset(buffer, 0x11, bytes);
@@ -227,6 +250,8 @@ static int run_op(struct lodge_control *c, void *buffer, size_t bytes)
 		return list(c, buffer);
 	case LODGE_CONTROL_host_info:
 		return tell_host(c, buffer);
+	case LODGE_CONTROL_cpuid_features:
+		return tell_cpuid(c, buffer);
 	case LODGE_CONTROL_cpu_list:
 	case LODGE_CONTROL_exit_names:
 		return tell_nothing(c);

@@ -6,12 +6,21 @@
 
 #define FAKE_DOMAINS_MAX 64u
 #define FAKE_PAGES       (UINT64_C(1) << 20)
+#define FAKE_CPU_KHZ     2000000u
+/* Leaf 1, ECX: pni, x2apic (which cannot be hidden), aes, xsave, avx; leaf 7, EBX: avx2. */
+#define FAKE_LEAF1_ECX 0x16200001u
+#define FAKE_FIXED     0x00200000u
+#define FAKE_LEAF7_EBX 0x00000020u
 
 struct fake_domain {
 	bool exists;
 	struct lodge_domain_info info;
 	uint32_t weight, cap;
 	uint8_t affinity[LODGE_CPU_MASK_BYTES];
+	struct lodge_cpuid_change changes[LODGE_CPUID_LEAVES];
+	uint32_t nr_changes;
+	int64_t clock_offset_s;
+	uint64_t tsc_hz;
 };
 
 /* Empty but for the service VM. */
