@@ -105,7 +105,7 @@ END_TEST
 
 START_TEST(one_that_was_killed_says_so)
 {
-	start("sleep 100", -1);
+	start("exec sleep 100", -1);
 	kill(child_pid(child), SIGKILL);
 	until(&nr_ended, 1);
 	ck_assert_str_eq(last_how, "killed by signal 9");
@@ -115,7 +115,8 @@ END_TEST
 
 START_TEST(one_that_outlived_its_keeper_is_adopted)
 {
-	struct child_spec spec = { .arguments = { "/bin/sh", "-c", "sleep 100" }, .ended = ended };
+	struct child_spec spec = { .arguments = { "/bin/sh", "-c", "exec sleep 100" },
+				   .ended = ended };
 	struct child *other;
 	struct err err;
 	uint64_t time;
