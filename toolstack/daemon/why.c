@@ -17,6 +17,7 @@
 
 #define CONSOLE_LINES  20u
 #define TAIL_BYTES     8192u
+#define TAIL_MAX       (384u << 10) /* which is below RPC_LINE_MAX whatever stands in it */
 #define TRACE_MAX      16u
 #define VCPUS_MAX      8u /* whose registers are kept */
 #define MEMORY_MAX     64u
@@ -162,18 +163,31 @@ static char *read_end(const char *path, size_t max)
 	return text;
 }
 
+/* Where the last lines begin; empty ones do not count. */
+static char *find_lines(char *text, size_t max_lines)
+{
+	char *at = text + strlen(text);
+
+	for (; max_lines && at > text; max_lines--) {
+		while (at > text && at[-1] == '\n')
+			at--;
+		while (at > text && at[-1] != '\n')
+			at--;
+	}
+	return at;
+}
+
 cJSON *last_lines(const char *path, size_t max_lines)
 {
 	cJSON *lines = cJSON_CreateArray();
-	char *text = read_end(path, MAX(max_lines * 160, TAIL_BYTES)), *line, *rest;
+	char *text = read_end(path, MIN(MAX(max_lines * 160, TAIL_BYTES), TAIL_MAX)), *line, *rest;
 
 	if (!text)
 		return lines;
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+	line = strtok_r(find_lines(text, max_lines), "\n", &rest);
+	for (; line; line = strtok_r(NULL, "\n", &rest))
 		cJSON_AddItemToArray(lines, cJSON_CreateString(line));
 	free(text);
-	while ((size_t)cJSON_GetArraySize(lines) > max_lines)
-		cJSON_DeleteItemFromArray(lines, 0);
 	return lines;
 }
 

@@ -25,7 +25,7 @@ void why_remember(struct lodged *l, const struct guest *g);
 const cJSON *why_remembered(const struct lodged *l, const char *name); /* NULL: nothing */
 void why_forget_all(struct lodged *l);
 
-/* The last lines of a file, an array of strings. */
+/* The last lines of a file, an array of strings; fewer where they would not fit into an answer. */
 cJSON *last_lines(const char *path, size_t max_lines);
 
 #endif

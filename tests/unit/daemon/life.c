@@ -418,6 +418,38 @@ START_TEST(the_host_s_end_ends_guests_and_starts_no_more)
 }
 END_TEST
 
+/* A console's log with the text so often. */
+static void write_log(const char *text, int nr)
+{
+	FILE *f = fopen(world_path("log/web.console"), "w");
+
+	for (int i = 0; i < nr; i++)
+		fputs(text, f);
+	fclose(f);
+}
+
+START_TEST(the_end_of_a_log_is_told_quickly_however_long_it_is)
+{
+	const cJSON *lines;
+
+	define("web", "");
+	write_log("\"\n", 1 << 20);
+	lines = cJSON_GetObjectItem(world_ok("{'verb':'log','guest':'web','lines':10000}"),
+				    "lines");
+	ck_assert_int_eq(cJSON_GetArraySize(lines), 10000);
+	write_log(
+		"\"--------------------------------------------------------------------------------"
+		"--------------------------------------------------------------------------------\n",
+		10000);
+	lines = cJSON_GetObjectItem(world_ok("{'verb':'log','guest':'web','lines':10000}"),
+				    "lines");
+	ck_assert_int_gt(cJSON_GetArraySize(lines), 1000);
+	ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(
+				 world_ok("{'verb':'log','guest':'web','lines':2}"), "lines")),
+			 2);
+}
+END_TEST
+
 UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_is_in_xenstore,
 	  a_destroyed_guest_leaves_nothing, the_end_of_a_forgotten_guest_can_be_asked_for,
 	  a_guest_that_is_created_paused_waits, a_build_that_fails_anywhere_leaves_nothing,
@@ -437,4 +469,5 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  memory_vcpus_weight_and_pins_reach_the_hypervisor,
 	  a_definition_is_kept_renamed_and_undefined,
 	  a_running_guest_that_is_undefined_becomes_transient,
-	  the_host_s_end_ends_guests_and_starts_no_more)
+	  the_host_s_end_ends_guests_and_starts_no_more,
+	  the_end_of_a_log_is_told_quickly_however_long_it_is)
