@@ -94,7 +94,7 @@ cJSON *guest_record(struct guest *g, const struct lodge_domain_info *info)
 	cJSON_AddBoolToObject(object, "persistent", g->defined != NULL);
 	add_text(object, "title", d->title);
 	if (g->why)
-		cJSON_AddItemToObject(object, "why", cJSON_Duplicate(g->why, true));
+		cJSON_AddItemToObject(object, "why", why_in_short(g->why));
 	else
 		cJSON_AddNullToObject(object, "why");
 	add_devices(object, g);
@@ -271,6 +271,9 @@ cJSON *guest_full_record(struct guest *g)
 	cJSON *object = guest_record(g, info);
 	char *log = guest_console_log(g);
 
+	if (g->why)
+		cJSON_ReplaceItemInObjectCaseSensitive(object, "why",
+						       cJSON_Duplicate(g->why, true));
 	add_text(object, "description", d->description);
 	add_text(object, "kernel", d->kernel);
 	add_text(object, "console_log", log);

@@ -48,6 +48,19 @@ const char *why_text(const cJSON *why)
 	return text ? text : "";
 }
 
+cJSON *why_in_short(const cJSON *why)
+{
+	cJSON *copy = cJSON_CreateObject();
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, why)
+	{
+		if (cJSON_IsString(item))
+			cJSON_AddItemToObject(copy, item->string, cJSON_Duplicate(item, false));
+	}
+	return copy;
+}
+
 /* --- vCPUs --- */
 
 static void add_hex(cJSON *object, const char *name, uint64_t value)

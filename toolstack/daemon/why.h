@@ -18,6 +18,8 @@ void why_add_vcpus(cJSON *why, struct lodged *l, const struct lodge_domain_info 
 void why_add_console(cJSON *why, const struct guest *g);
 void why_set_action(cJSON *why, const char *action);
 const char *why_text(const cJSON *why); /* "" when there is none */
+/* Without console and vCPUs: for lists, which would become too long. */
+cJSON *why_in_short(const cJSON *why);
 
 /* Guests that are forgotten: the last ones are remembered by name. */
 struct memory;

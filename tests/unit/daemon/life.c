@@ -450,6 +450,21 @@ START_TEST(the_end_of_a_log_is_told_quickly_however_long_it_is)
 }
 END_TEST
 
+START_TEST(a_list_tells_in_short_why_guests_ended)
+{
+	const cJSON *why;
+
+	create("web", "<on_crash>preserve</on_crash>");
+	end(1, SHUTDOWN_crash);
+	why = cJSON_GetArrayItem(cJSON_GetObjectItem(world_ok("{'verb':'list'}"), "guests"), 0);
+	why = cJSON_GetObjectItem(why, "why");
+	ck_assert_str_eq(text_of(why, "reason"), "crash");
+	ck_assert(!cJSON_HasObjectItem(why, "console") && !cJSON_HasObjectItem(why, "vcpus"));
+	why = cJSON_GetObjectItem(world_ok("{'verb':'info','guest':'web'}"), "why");
+	ck_assert(cJSON_HasObjectItem(why, "console") && cJSON_HasObjectItem(why, "vcpus"));
+}
+END_TEST
+
 UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_is_in_xenstore,
 	  a_destroyed_guest_leaves_nothing, the_end_of_a_forgotten_guest_can_be_asked_for,
 	  a_guest_that_is_created_paused_waits, a_build_that_fails_anywhere_leaves_nothing,
@@ -470,4 +485,5 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  a_definition_is_kept_renamed_and_undefined,
 	  a_running_guest_that_is_undefined_becomes_transient,
 	  the_host_s_end_ends_guests_and_starts_no_more,
-	  the_end_of_a_log_is_told_quickly_however_long_it_is)
+	  the_end_of_a_log_is_told_quickly_however_long_it_is,
+	  a_list_tells_in_short_why_guests_ended)
