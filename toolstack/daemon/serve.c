@@ -64,13 +64,41 @@ static bool flush(struct client *c)
 	return !ret || has_more;
 }
 
+static cJSON *failure(enum rpc_code code, const char *text)
+{
+	cJSON *line = cJSON_CreateObject();
+
+	cJSON_AddFalseToObject(line, "ok");
+	cJSON_AddStringToObject(line, "code", rpc_code_name(code));
+	cJSON_AddStringToObject(line, "error", text);
+	return line;
+}
+
+/* In place of the last line, if that is one. */
+static int put_too_long(struct client *c, const cJSON *line)
+{
+	cJSON *instead;
+	int ret;
+
+	if (!cJSON_HasObjectItem(line, "ok"))
+		return -EMSGSIZE;
+	instead = failure(RPC_FAILED, "the answer is longer than an answer may be");
+	ret = rpc_stream_put(&c->stream, instead);
+	cJSON_Delete(instead);
+	return ret;
+}
+
 static void say(struct request *r, const cJSON *line)
 {
 	struct client *c = r->client;
+	int ret;
 
 	if (!c)
 		return;
-	if (rpc_stream_put(&c->stream, line)) {
+	ret = rpc_stream_put(&c->stream, line);
+	if (ret == -EMSGSIZE)
+		ret = put_too_long(c, line);
+	if (ret) {
 		log_line("an answer is lost: too long, or no memory");
 		shutdown(c->fd.fd, SHUT_RDWR); /* the loop then sees its end */
 		return;
@@ -110,11 +138,8 @@ void request_ok(struct request *r, cJSON *result)
 
 void request_fail_details(struct request *r, enum rpc_code code, const char *text, cJSON *details)
 {
-	cJSON *line = cJSON_CreateObject();
+	cJSON *line = failure(code, text);
 
-	cJSON_AddFalseToObject(line, "ok");
-	cJSON_AddStringToObject(line, "code", rpc_code_name(code));
-	cJSON_AddStringToObject(line, "error", text);
 	if (details)
 		cJSON_AddItemToObject(line, "details", details);
 	finish(r, line);

@@ -7,6 +7,7 @@
 
 #include "abi/sched.h"
 #include "daemon/guest.h"
+#include "lib/rpc.h"
 #include "unit.h"
 #include "world.h"
 
@@ -465,6 +466,20 @@ START_TEST(a_list_tells_in_short_why_guests_ended)
 }
 END_TEST
 
+START_TEST(an_answer_that_is_too_long_is_an_error_and_not_the_end)
+{
+	char *text = malloc(RPC_LINE_MAX);
+
+	create("web", "<on_crash>preserve</on_crash>");
+	end(1, SHUTDOWN_crash);
+	memset(text, 'x', RPC_LINE_MAX);
+	text[RPC_LINE_MAX - 1] = '\0';
+	cJSON_AddStringToObject(guest_by_name(&lodged, "web")->why, "more", text);
+	free(text);
+	ck_assert_str_eq(world_code("{'verb':'why','guest':'web'}"), "failed");
+}
+END_TEST
+
 UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_is_in_xenstore,
 	  a_destroyed_guest_leaves_nothing, the_end_of_a_forgotten_guest_can_be_asked_for,
 	  a_guest_that_is_created_paused_waits, a_build_that_fails_anywhere_leaves_nothing,
@@ -486,4 +501,5 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  a_running_guest_that_is_undefined_becomes_transient,
 	  the_host_s_end_ends_guests_and_starts_no_more,
 	  the_end_of_a_log_is_told_quickly_however_long_it_is,
-	  a_list_tells_in_short_why_guests_ended)
+	  a_list_tells_in_short_why_guests_ended,
+	  an_answer_that_is_too_long_is_an_error_and_not_the_end)
