@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,6 +201,18 @@ bool request_flag(const struct request *r, const char *name)
 	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r->message, name));
 }
 
+/* A whole number from 0 to max? Numbers in JSON are doubles. */
+static bool is_whole(const cJSON *item, uint64_t max, uint64_t *ret_number)
+{
+	double number = cJSON_IsNumber(item) ? item->valuedouble : -1;
+
+	if (!(number >= 0 && number < 0x1p64) || (double)(uint64_t)number != number ||
+	    (uint64_t)number > max)
+		return false;
+	*ret_number = (uint64_t)number;
+	return true;
+}
+
 bool request_number(struct request *r, const char *name, uint64_t missing, uint64_t max,
 		    uint64_t *ret_number)
 {
@@ -209,13 +222,11 @@ bool request_number(struct request *r, const char *name, uint64_t missing, uint6
 		*ret_number = missing;
 		return true;
 	}
-	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0) || item->valuedouble > (double)max) {
-		request_fail(r, RPC_INVALID, "\"%s\" is a whole number up to %llu", name,
-			     (unsigned long long)max);
-		return false;
-	}
-	*ret_number = (uint64_t)item->valuedouble;
-	return true;
+	if (is_whole(item, max, ret_number))
+		return true;
+	request_fail(r, RPC_INVALID, "\"%s\" is a whole number up to %llu", name,
+		     (unsigned long long)max);
+	return false;
 }
 
 const char *request_need(struct request *r, const char *name)
@@ -230,16 +241,19 @@ const char *request_need(struct request *r, const char *name)
 struct guest *request_guest(struct request *r)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->message, "guest");
-	char number[16] = "";
+	char number[16];
 	const char *name = cJSON_GetStringValue(item);
 	struct guest *g;
+	uint64_t id;
 
-	if (cJSON_IsNumber(item)) {
-		snprintf(number, sizeof(number), "%d", item->valueint);
+	if (is_whole(item, UINT32_MAX, &id)) {
+		snprintf(number, sizeof(number), "%" PRIu64, id);
 		name = number;
 	}
 	if (!name) {
-		request_fail(r, RPC_INVALID, "the request has no \"guest\"");
+		request_fail(r, RPC_INVALID,
+			     item ? "\"guest\" is neither a name nor a domain's id"
+				  : "the request has no \"guest\"");
 		return NULL;
 	}
 	g = guest_find(r->lodged, name);

@@ -24,7 +24,9 @@ static void answer(struct request *r, struct guest *g, int ret, const struct err
 /* A number that has to be there. */
 static bool need_number(struct request *r, const char *name, uint64_t max, uint64_t *ret_number)
 {
-	if (!cJSON_HasObjectItem(r->message, name)) {
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(r->message, name);
+
+	if (!item || cJSON_IsNull(item)) {
 		request_fail(r, RPC_INVALID, "the request has no \"%s\"", name);
 		return false;
 	}

@@ -480,6 +480,25 @@ START_TEST(an_answer_that_is_too_long_is_an_error_and_not_the_end)
 }
 END_TEST
 
+START_TEST(numbers_that_are_not_whole_or_too_large_are_refused)
+{
+	static const char *const numbers[] = { "1.5", "1.0000001", "-1", "1e300", "4294967297" };
+
+	create("web", "");
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		ck_assert_str_eq(world_code("{'verb':'info','guest':%s}", numbers[i]), "invalid");
+		ck_assert_str_eq(
+			world_code("{'verb':'set-vcpus','guest':'web','count':%s}", numbers[i]),
+			"invalid");
+	}
+	ck_assert_str_eq(world_code("{'verb':'set-memory','guest':'web','kib':32768.5}"),
+			 "invalid");
+	ck_assert_str_eq(world_code("{'verb':'set-memory','guest':'web','kib':null}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'log','guest':'web','lines':'7'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'info','guest':1}"), "ok");
+}
+END_TEST
+
 UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_is_in_xenstore,
 	  a_destroyed_guest_leaves_nothing, the_end_of_a_forgotten_guest_can_be_asked_for,
 	  a_guest_that_is_created_paused_waits, a_build_that_fails_anywhere_leaves_nothing,
@@ -502,4 +521,5 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  the_host_s_end_ends_guests_and_starts_no_more,
 	  the_end_of_a_log_is_told_quickly_however_long_it_is,
 	  a_list_tells_in_short_why_guests_ended,
-	  an_answer_that_is_too_long_is_an_error_and_not_the_end)
+	  an_answer_that_is_too_long_is_an_error_and_not_the_end,
+	  numbers_that_are_not_whole_or_too_large_are_refused)
