@@ -159,7 +159,6 @@ static cJSON *make_vcpu(struct guest *g, const struct lodge_vcpu_info *v,
 	cJSON_AddNumberToObject(object, "waiting_ns", (double)v->waiting_ns);
 	if (v->capped_ns) /* a part of that */
 		cJSON_AddNumberToObject(object, "capped_ns", (double)v->capped_ns);
-	cJSON_AddNumberToObject(object, "capped_ns", (double)v->capped_ns);
 	cJSON_AddNumberToObject(object, "blocked_ns", (double)v->blocked_ns);
 	cJSON_AddNumberToObject(object, "offline_ns", (double)v->offline_ns);
 	cJSON_AddNumberToObject(object, "weight", v->weight);
@@ -207,7 +206,6 @@ static void add_memory(cJSON *object, const struct lodge_domain_info *info)
 	cJSON_AddNumberToObject(memory, "owned_kib", (double)(info->nr_pages * PAGE_KIB));
 	cJSON_AddNumberToObject(memory, "limit_kib", (double)(info->max_pages * PAGE_KIB));
 	cJSON_AddNumberToObject(memory, "tables_kib", (double)(info->nr_tables * PAGE_KIB));
-	cJSON_AddNumberToObject(memory, "overhead_kib", (double)(info->overhead >> 10));
 	cJSON_AddNumberToObject(memory, "overhead_kib", (double)(info->overhead >> 10));
 	cJSON_AddNumberToObject(memory, "grant_frames", info->nr_grant_frames);
 	cJSON_AddNumberToObject(memory, "maptrack_frames", info->nr_maptrack_frames);

@@ -499,6 +499,28 @@ START_TEST(numbers_that_are_not_whole_or_too_large_are_refused)
 }
 END_TEST
 
+static void check_members(const cJSON *object)
+{
+	const cJSON *item, *other;
+
+	cJSON_ArrayForEach(item, object)
+	{
+		for (other = item->next; item->string && other; other = other->next)
+			ck_assert_str_ne(item->string, other->string);
+		check_members(item);
+	}
+}
+
+START_TEST(no_object_in_an_answer_has_a_member_twice)
+{
+	create("web", "<vcpu>2</vcpu>");
+	check_members(world_ok("{'verb':'info','guest':'web'}"));
+	check_members(world_ok("{'verb':'list'}"));
+	check_members(world_ok("{'verb':'host'}"));
+	check_members(world_ok("{'verb':'version'}"));
+}
+END_TEST
+
 UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_is_in_xenstore,
 	  a_destroyed_guest_leaves_nothing, the_end_of_a_forgotten_guest_can_be_asked_for,
 	  a_guest_that_is_created_paused_waits, a_build_that_fails_anywhere_leaves_nothing,
@@ -522,4 +544,5 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  the_end_of_a_log_is_told_quickly_however_long_it_is,
 	  a_list_tells_in_short_why_guests_ended,
 	  an_answer_that_is_too_long_is_an_error_and_not_the_end,
-	  numbers_that_are_not_whole_or_too_large_are_refused)
+	  numbers_that_are_not_whole_or_too_large_are_refused,
+	  no_object_in_an_answer_has_a_member_twice)
