@@ -173,37 +173,72 @@ void guest_forget(struct guest *g)
 	guest_free(g);
 }
 
+/* Guests are in the order of their names. Takes over the new one; the one before is to be freed. */
+static char *change_name(struct guest *g, char *name)
+{
+	char *before = g->name;
+
+	g->name = name;
+	list_remove(&g->node);
+	insert(g->lodged, g);
+	return before;
+}
+
+/* The definition with another name. NULL without memory. */
+static struct config *rename_config(const struct config *defined, const char *name)
+{
+	struct config *c = config_copy(defined);
+	char *copy = strdup(name);
+
+	if (!c || !copy) {
+		config_put(c);
+		free(copy);
+		return NULL;
+	}
+	free(c->d->name);
+	c->d->name = copy;
+	return c;
+}
+
+/* Definition (NULL: none) and record. On failure both are as before, as far as that can be. */
+static int write_renamed(struct guest *g, struct config *c, struct err *err)
+{
+	struct config *before = config_get(g->defined);
+	struct err ignored;
+	int ret = c ? guest_define(g, c, err) : 0;
+
+	if (!ret) {
+		ret = record_save(g, err);
+		if (ret && c)
+			(void)!guest_define(g, before, &ignored);
+	}
+	config_put(before);
+	return ret;
+}
+
 int guest_rename(struct guest *g, const char *name, struct err *err)
 {
 	struct config *c = NULL;
-	char *copy, *in_config;
+	char *other;
 	int ret = guest_check_name(name, err);
 
 	if (ret)
 		return ret;
 	if (guest_by_name(g->lodged, name))
 		return err_set(err, -EEXIST, "there is a guest called \"%s\" already", name);
-	copy = strdup(name);
-	in_config = strdup(name);
+	other = strdup(name);
 	if (g->defined)
-		c = config_copy(g->defined);
-	if (!copy || !in_config || (g->defined && !c)) {
-		free(copy);
-		free(in_config);
+		c = rename_config(g->defined, name);
+	if (!other || (g->defined && !c)) {
+		free(other);
 		config_put(c);
 		return err_set(err, -ENOMEM, "no memory");
 	}
-	free(g->name);
-	g->name = copy;
-	list_remove(&g->node);
-	insert(g->lodged, g);
-	if (!c) {
-		free(in_config);
-		return 0;
-	}
-	free(c->d->name);
-	c->d->name = in_config;
-	ret = guest_define(g, c, err);
+	other = change_name(g, other);
+	ret = write_renamed(g, c, err);
+	if (ret)
+		other = change_name(g, other);
+	free(other);
 	config_put(c);
 	return ret;
 }

@@ -79,7 +79,7 @@ void guest_free(struct guest *g);
 
 /* What a name may be: no "/", no control characters, not only digits, not a uuid. */
 must_check int guest_check_name(const char *name, struct err *err);
-/* It is OFF, or a guest that was set aside. */
+/* It is OFF, or a guest that was set aside. On failure it keeps its name. */
 must_check int guest_rename(struct guest *g, const char *name, struct err *err);
 
 /* Makes it the definition, and writes it; takes a reference. */

@@ -170,8 +170,6 @@ void verb_rename(struct lodged *l, struct request *r)
 		return;
 	}
 	ret = guest_rename(g, name, &err);
-	if (!ret)
-		ret = record_save(g, &err);
 	if (ret) {
 		request_error(r, ret, &err);
 		return;
