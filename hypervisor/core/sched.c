@@ -24,6 +24,7 @@
 #define SLICE_NS        (5 * NS_PER_MS) /* a turn while others wait */
 #define SLEEP_CREDIT_NS SLICE_NS        /* most that a sleeper is ahead of the queue */
 #define GRANULARITY_NS  NS_PER_MS       /* how far behind the current one must be to be preempted */
+#define TURN_MIN_NS     (100 * NS_PER_US) /* a turn that a waking vCPU does not cut short */
 #define BALANCE_NS      (30 * NS_PER_MS)
 #define SCALE_SHIFT     20u
 #define CHARGE_MAX_NS   (16 * NS_PER_SEC) /* × scale, which is 256 << 20 at most, fits 64 bits */
@@ -297,16 +298,19 @@ static struct cpu *choose_cpu(struct cpu *last, const struct vcpu *v)
 static uint32_t preemption(struct cpu *c, const struct vcpu *v, uint64_t now_ns)
 {
 	struct vcpu *current = c->current;
-	uint64_t behind;
+	uint64_t behind, turn_ends_ns = now_ns + SLICE_NS;
 
 	if (!current)
 		return CPU_PENDING_RESCHED;
 	behind = vruntime_at(current, now_ns) - v->sched.vruntime;
-	if ((int64_t)(behind - scaled(v, GRANULARITY_NS)) > 0)
-		return CPU_PENDING_RESCHED;
-	if (c->sched.slice_end_ns != TIME_NEVER)
+	if ((int64_t)(behind - scaled(v, GRANULARITY_NS)) > 0) {
+		turn_ends_ns = c->sched.turn_start_ns + TURN_MIN_NS;
+		if (now_ns >= turn_ends_ns)
+			return CPU_PENDING_RESCHED;
+	}
+	if (c->sched.slice_end_ns <= turn_ends_ns)
 		return 0;
-	WRITE_ONCE(c->sched.slice_end_ns, now_ns + SLICE_NS);
+	WRITE_ONCE(c->sched.slice_end_ns, turn_ends_ns);
 	return CPU_PENDING_TIMER;
 }
 
@@ -608,6 +612,7 @@ static void start(struct cpu *c, struct vcpu *next, bool new_turn, uint64_t now_
 	next->sched.yielded = false;
 	if (new_turn) {
 		next->sched.run_start_ns = now_ns;
+		c->sched.turn_start_ns = now_ns;
 		next->sched.running = true;
 		vcpu_set_runstate(next, RUNSTATE_running, now_ns);
 		trace(TRACE_RUN, (uint32_t)next->domain->id << 16 | next->id);

@@ -35,6 +35,7 @@ struct cpu {
 		uint64_t min_vruntime;  /* never goes back; lock */
 		uint64_t slice_end_ns;  /* when the current turn ends; TIME_NEVER: nobody waits;
 					* lock; the CPU itself reads it without */
+		uint64_t turn_start_ns; /* when current began to run; lock */
 		uint64_t balance_ns;    /* when to look for a CPU with less load; a hint */
 		struct timer share_end; /* of current's share, if its domain has a cap */
 	} sched;

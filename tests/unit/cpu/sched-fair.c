@@ -230,7 +230,7 @@ START_TEST(one_that_sleeps_half_the_time_does_not_get_more_than_its_share)
 }
 END_TEST
 
-START_TEST(a_light_sleeper_runs_at_once_beside_hogs)
+START_TEST(a_light_sleeper_runs_within_100_us_beside_hogs)
 {
 	start_machine(1, 4);
 	for (unsigned i = 0; i < 3; i++)
@@ -238,7 +238,7 @@ START_TEST(a_light_sleeper_runs_at_once_beside_hogs)
 	add(256, 200 * NS_PER_US, 10 * MS); /* wants 2 %, its share is 25 % */
 	simulate(NS_PER_SEC);
 	measure(2 * NS_PER_SEC);
-	ck_assert_uint_eq(actor[3].max_latency_ns, 0);
+	ck_assert_uint_le(actor[3].max_latency_ns, 100 * NS_PER_US);
 	assert_near(share(&actor[3], 2 * NS_PER_SEC), 20, 1);
 }
 END_TEST
@@ -487,7 +487,7 @@ UNIT_MAIN("sched-fair", setup, teardown, equal_hogs_share_a_cpu_equally, shares_
 	  the_smallest_weight_still_runs_beside_a_large_one,
 	  a_sleeper_cannot_hoard_more_than_a_slice,
 	  one_that_sleeps_half_the_time_does_not_get_more_than_its_share,
-	  a_light_sleeper_runs_at_once_beside_hogs, nobody_waits_while_a_cpu_is_idle,
+	  a_light_sleeper_runs_within_100_us_beside_hogs, nobody_waits_while_a_cpu_is_idle,
 	  three_hogs_share_two_cpus_equally, seven_hogs_share_four_cpus_equally,
 	  a_heavy_hog_has_a_cpu_of_its_own_beside_light_ones, balanced_queues_are_left_alone,
 	  affinity_is_kept_whatever_the_load, a_cpu_that_loses_its_work_takes_over_others,

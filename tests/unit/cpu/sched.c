@@ -165,6 +165,29 @@ START_TEST(a_sleeper_preempts_a_hog_on_waking)
 }
 END_TEST
 
+START_TEST(a_sleeper_that_wakes_early_in_a_turn_waits_until_it_is_100_us_old)
+{
+	crowd(2);
+	machine_advance(5 * MS);
+	fake_run_on(0);
+	vcpu_halt(vcpu(1));
+	machine_settle();
+	machine_advance(50 * MS);
+	vcpu_kick(vcpu(1));
+	machine_settle();
+	vcpu_halt(vcpu(1)); /* still behind; the turn of the other one begins */
+	machine_settle();
+	fake_now_ns += 20 * NS_PER_US;
+	vcpu_kick(vcpu(1));
+	machine_settle();
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+	machine_advance(79 * NS_PER_US);
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
+	machine_advance(NS_PER_US);
+	ck_assert_ptr_eq(cpus[0]->current, vcpu(1));
+}
+END_TEST
+
 START_TEST(a_vcpu_hardly_behind_does_not_preempt)
 {
 	crowd(2);
@@ -172,10 +195,11 @@ START_TEST(a_vcpu_hardly_behind_does_not_preempt)
 	fake_run_on(0);
 	vcpu_halt(vcpu(1)); /* did not run yet: 5 ms behind */
 	machine_settle();
+	fake_now_ns += 100 * NS_PER_US;
 	vcpu_kick(vcpu(1));
 	machine_settle();
 	ck_assert_ptr_eq(cpus[0]->current, vcpu(1));
-	fake_now_ns += 4500 * NS_PER_US; /* now half a millisecond behind */
+	fake_now_ns += 4600 * NS_PER_US; /* now half a millisecond behind */
 	vcpu_halt(vcpu(1));
 	machine_settle();
 	ck_assert_ptr_eq(cpus[0]->current, vcpu(0));
@@ -712,6 +736,7 @@ UNIT_MAIN("sched", setup, teardown, a_newcomer_starts_with_the_clock_of_the_queu
 	  a_slice_ends_when_somebody_waits, the_last_one_left_takes_no_ticks_either,
 	  wake_prefers_the_cpu_where_it_ran_last, wake_takes_an_idle_cpu_when_the_last_one_is_busy,
 	  two_wakes_take_two_idle_cpus, a_sleeper_preempts_a_hog_on_waking,
+	  a_sleeper_that_wakes_early_in_a_turn_waits_until_it_is_100_us_old,
 	  a_vcpu_hardly_behind_does_not_preempt, an_idle_cpu_steals_from_the_fullest_queue,
 	  a_cpu_does_not_steal_what_may_not_run_there,
 	  a_vcpu_whose_state_is_not_saved_yet_is_not_stolen,
