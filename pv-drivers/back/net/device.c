@@ -40,8 +40,9 @@ static void tap_set_carrier(struct device *d)
 {
 	int on = d->net.nr_queues && !d->net.is_link_down && !d->net.nr_stalled;
 
-	if (d->has_carrier == on)
+	if (d->is_carrier_known && d->has_carrier == on)
 		return;
+	d->is_carrier_known = true;
 	d->has_carrier = on;
 	(void)!ioctl(d->options->tap_fd, TUNSETCARRIER, &on);
 }
@@ -60,10 +61,11 @@ static void tap_set_offload(struct device *d)
 	(void)!ioctl(d->options->tap_fd, TUNSETOFFLOAD, flags);
 }
 
-/* The host spreads packets over the queues that are attached. */
+/* The host spreads packets over the queues that are attached. Even a single one may not be: a lodged that took
+ * the device over has set its queues aside. What is as it should be already is refused, and that is all right. */
 static void tap_set_queues(struct device *d, unsigned int nr)
 {
-	for (unsigned int i = 0; i < d->options->nr_taps && d->options->nr_taps > 1; i++) {
+	for (unsigned int i = 0; i < d->options->nr_taps; i++) {
 		struct ifreq request = { .ifr_flags =
 						 i < nr ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
 
@@ -393,7 +395,6 @@ int device_open(struct device *d, const struct device_options *options, struct p
 		return err_errno(err, code, "buffers");
 	}
 	d->options = options;
-	d->has_carrier = true; /* as a tap device begins */
 	d->xenbus = (struct xenbus){
 		.platform = platform,
 		.ops = &ops,
@@ -412,8 +413,11 @@ int device_open(struct device *d, const struct device_options *options, struct p
 
 int device_start(struct device *d, struct err *err)
 {
-	tap_set_carrier(d);
-	return xenbus_start(&d->xenbus, err);
+	int code = xenbus_start(&d->xenbus, err);
+
+	tap_set_carrier(
+		d); /* only now: whoever takes the rings over has it, and nobody sees it go */
+	return code;
 }
 
 void device_close(struct device *d)

@@ -21,8 +21,8 @@ struct device {
 	struct queue_ends ends[NET_QUEUES_MAX];
 	void *ctrl_page;
 	uint32_t ctrl_port;
-	bool has_carrier;
-	bool is_plain; /* the tap device prepares packets fully */
+	bool has_carrier, is_carrier_known; /* of the tap device */
+	bool is_plain;                      /* the tap device prepares packets fully */
 	uint64_t spoofed_told, spoofed_told_ns;
 	uint64_t addresses_told_ns;
 };

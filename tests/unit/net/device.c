@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -16,6 +19,21 @@ static struct guest g;
 static struct device device;
 static struct err err;
 static struct device_options options;
+
+/* What the tap device is told. */
+static unsigned int nr_attached, nr_carrier_off;
+
+int __wrap_ioctl(int fd, unsigned long request, void *argument);
+
+int __wrap_ioctl(int fd, unsigned long request, void *argument)
+{
+	(void)fd;
+	if (request == TUNSETQUEUE)
+		nr_attached += ((const struct ifreq *)argument)->ifr_flags == IFF_ATTACH_QUEUE;
+	if (request == TUNSETCARRIER)
+		nr_carrier_off += !*(const int *)argument;
+	return 0;
+}
 
 static void lodged_writes(void)
 {
@@ -212,6 +230,29 @@ START_TEST(queues_are_connected_by_the_number_the_frontend_asks_for)
 }
 END_TEST
 
+START_TEST(a_single_queue_that_was_set_aside_is_attached)
+{
+	start();
+	frontend_writes();
+	nr_attached = 0;
+	front_goes("4");
+	ck_assert_uint_eq(nr_attached, 1);
+	device_close(&device);
+}
+END_TEST
+
+START_TEST(a_second_process_leaves_the_carrier_as_it_is)
+{
+	fake_set(g.platform, BACK, "state", "4");
+	fake_set(g.platform, FRONT, "state", "4");
+	frontend_writes();
+	nr_carrier_off = 0;
+	start();
+	ck_assert_uint_eq(nr_carrier_off, 0);
+	device_close(&device);
+}
+END_TEST
+
 START_TEST(a_second_process_takes_the_rings_over_and_notifies)
 {
 	fake_set(g.platform, BACK, "state", "4");
@@ -372,6 +413,8 @@ UNIT_MAIN("net-device", setup, teardown, a_frontend_finds_features_connects_and_
 	  a_frontend_whose_nodes_are_wrong_is_told_so,
 	  a_broken_frontend_is_disconnected_with_the_reason,
 	  queues_are_connected_by_the_number_the_frontend_asks_for,
+	  a_single_queue_that_was_set_aside_is_attached,
+	  a_second_process_leaves_the_carrier_as_it_is,
 	  a_second_process_takes_the_rings_over_and_notifies,
 	  settings_are_read_and_some_change_while_it_runs, settings_that_are_wrong_are_refused,
 	  addresses_and_spoofed_packets_are_told, a_control_ring_is_forgotten_with_its_connection,
