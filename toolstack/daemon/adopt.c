@@ -71,6 +71,7 @@ void adopt_guest(struct guest *g, const cJSON *record, bool had_domain)
 		return;
 	}
 	devices_adopt(g, record);
+	save(g); /* backends that have died meanwhile are other processes now */
 	catch_up(g, &info);
 	log_line("%s: adopted, domain %" PRIu32, g->name, g->domain);
 }

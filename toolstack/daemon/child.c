@@ -271,8 +271,10 @@ int child_adopt(struct child *c, pid_t pid, uint64_t start_time, struct err *err
 	/* First the handle, then the time: what the handle names cannot become another process. */
 	if (pid <= 0 || watch_pid(c, pid))
 		return child_start(c, err);
-	if (process_is(pid, start_time))
+	if (process_is(pid, start_time)) {
+		c->nr_starts++;
 		return 0;
+	}
 	unwatch_pid(c);
 	return child_start(c, err);
 }

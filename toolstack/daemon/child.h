@@ -52,8 +52,8 @@ void child_forget(struct child *c);
 /* Whether a process is the one that was started then. Who wants it to stay so holds a pidfd before asking. */
 bool process_is(pid_t pid, uint64_t start_time);
 
-pid_t child_pid(const struct child *c);           /* 0: it waits to be started again */
-uint64_t child_start_time(const struct child *c); /* in the kernel's unit, for child_adopt() */
-unsigned int child_nr_starts(const struct child *c);
+pid_t child_pid(const struct child *c);              /* 0: it waits to be started again */
+uint64_t child_start_time(const struct child *c);    /* in the kernel's unit, for child_adopt() */
+unsigned int child_nr_starts(const struct child *c); /* an adopted process is one */
 
 #endif

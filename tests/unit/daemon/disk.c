@@ -349,6 +349,41 @@ static void write_node(const char *path, const char *value)
 	batch_fini(&b);
 }
 
+static pid_t pid_of_backend(void)
+{
+	return child_pid(device_find(guest_by_name(&lodged, "web"), &disk_class, "xvda")->process);
+}
+
+/* With two for one disk, each would answer what the other has taken. */
+START_TEST(a_backend_that_a_second_lodged_has_started_is_known_to_the_third)
+{
+	pid_t first, second;
+
+	create("web", "a.img", "");
+	world_until(was_called_with("--domain"));
+	first = pid_of_backend();
+	world_restart();
+	ck_assert_int_eq(pid_of_backend(), first);
+	unlink(world_path("run/called"));
+	kill(first, SIGKILL);
+	world_until(was_called_with("--domain"));
+	second = pid_of_backend();
+	ck_assert_int_ne(second, first);
+	world_restart();
+	ck_assert_int_eq(pid_of_backend(), second);
+	world_stop(); /* it dies while there is no lodged */
+	unlink(world_path("run/called"));
+	kill(second, SIGKILL);
+	waitpid(second, NULL, 0);
+	world_start();
+	world_until(was_called_with("--domain"));
+	first = pid_of_backend();
+	ck_assert_int_ne(first, second);
+	world_restart();
+	ck_assert_int_eq(pid_of_backend(), first);
+}
+END_TEST
+
 START_TEST(a_backend_that_takes_its_time_may_outlive_its_guest)
 {
 	char more[1200];
@@ -362,7 +397,7 @@ START_TEST(a_backend_that_takes_its_time_may_outlive_its_guest)
 		 disk_xml("a.img", "xvda", ""));
 	world_ok("{'verb':'create','xml':'%s'}", world_xml("web", more));
 	world_until(was_called_with("--domain"));
-	pid = child_pid(device_find(guest_by_name(&lodged, "web"), &disk_class, "xvda")->process);
+	pid = pid_of_backend();
 	fake_shut_down(1, SHUTDOWN_crash);
 	guests_look(&lodged);
 	world_ok("{'verb':'destroy','guest':'web-1'}");
@@ -384,4 +419,5 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_clone_needs_both_names, an_image_in_use_is_not_copied,
 	  a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused,
 	  the_image_is_never_taken_from_another_process_that_has_got_the_number,
+	  a_backend_that_a_second_lodged_has_started_is_known_to_the_third,
 	  a_backend_that_takes_its_time_may_outlive_its_guest)
