@@ -391,6 +391,15 @@ enum rpc_code run_wait(struct call *c)
 	return act(c, request, c->args.words[0], what);
 }
 
+/* What it is that changes, if the command line says. */
+static void put_scope(const struct call *c, cJSON *request)
+{
+	if (args_has(&c->args, OPT_LIVE))
+		call_put_true(request, "live");
+	if (args_has(&c->args, OPT_CONFIG))
+		call_put_true(request, "config");
+}
+
 enum rpc_code run_set_memory(struct call *c)
 {
 	char words[TEXT_WORDS_MAX];
@@ -402,6 +411,7 @@ enum rpc_code run_set_memory(struct call *c)
 		return call_usage(c, "%s", err.text);
 	request = call_request("set-memory", c->args.words[0]);
 	call_put_number(request, "kib", div_round_up(bytes, 1024));
+	put_scope(c, request);
 	text_size(bytes, words);
 	return act(c, request, c->args.words[0], words);
 }
@@ -417,6 +427,7 @@ enum rpc_code run_set_vcpus(struct call *c)
 		return call_usage(c, "%s", err.text);
 	request = call_request("set-vcpus", c->args.words[0]);
 	call_put_number(request, "count", count);
+	put_scope(c, request);
 	done = say_format("%u virtual CPU%s", (unsigned int)count, count == 1 ? "" : "s");
 	return act(c, request, c->args.words[0], done);
 }
@@ -457,6 +468,7 @@ enum rpc_code run_pin(struct call *c)
 		call_put_number(request, "vcpu", vcpu);
 	call_put_text(request, "cpus",
 		      strcmp(c->args.words[2], "all") ? c->args.words[2] : ALL_CPUS);
+	put_scope(c, request);
 	done = say_format("%s%s on %s", is_all ? "" : "virtual CPU ",
 			  is_all ? "all virtual CPUs" : which, c->args.words[2]);
 	return act(c, request, c->args.words[0], done);
@@ -483,5 +495,6 @@ enum rpc_code run_sched(struct call *c)
 		call_put_number(request, "weight", weight);
 	if (args_has(&c->args, OPT_CAP))
 		call_put_number(request, "cap", cap);
+	put_scope(c, request);
 	return call_show(c, request, show_sched);
 }

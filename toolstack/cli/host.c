@@ -24,6 +24,29 @@ enum rpc_code run_host(struct call *c)
 	return call_show(c, call_request("host", NULL), show_plain);
 }
 
+enum rpc_code run_host_stop(struct call *c)
+{
+	cJSON *request = call_request("host-stop", NULL), *result;
+	uint64_t timeout_s;
+	enum rpc_code code = call_seconds(c, OPT_TIMEOUT, 0, &timeout_s);
+
+	if (code) {
+		cJSON_Delete(request);
+		return code;
+	}
+	if (args_has(&c->args, OPT_TIMEOUT))
+		call_put_number(request, "time_s", timeout_s);
+	code = call_ask(c, request, &result);
+	if (code)
+		return code;
+	if (say.is_json)
+		say_json(result);
+	else
+		say_done("all guests have ended");
+	cJSON_Delete(result);
+	return RPC_OK;
+}
+
 enum rpc_code run_version(struct call *c)
 {
 	cJSON *versions = say_memory(cJSON_CreateObject()), *result, *version;

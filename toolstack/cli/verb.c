@@ -19,6 +19,7 @@ const struct option_row option_rows[OPT_NR] = {
 	[OPT_BRIDGE] = { "bridge", 0, "NAME", "make an interface on this bridge" },
 	[OPT_CAP] = { "cap", 'c', "PERCENT", "most that it may use; 100 is one CPU, 0 no limit" },
 	[OPT_CLEAR] = { "clear", 'c', NULL, "forget the messages afterwards" },
+	[OPT_CONFIG] = { "config", 0, NULL, "change the definition, for the next start" },
 	[OPT_CONSOLE] = { "console", 'c', NULL, "then attach to the console" },
 	[OPT_DISABLE] = { "disable", 0, NULL, "the same as off" },
 	[OPT_ESCAPE] = { "escape", 'e', "KEY", "the key that leaves; default ^]" },
@@ -29,6 +30,7 @@ const struct option_row option_rows[OPT_NR] = {
 	[OPT_HOW] = { "how", 0, "reflink|overlay|copy", "default: what is quickest" },
 	[OPT_INACTIVE] = { "inactive", 0, NULL, "as it will be at its next start" },
 	[OPT_LINES] = { "lines", 'n', "LINES", "how many of the last lines to print" },
+	[OPT_LIVE] = { "live", 0, NULL, "change what runs; both options: both" },
 	[OPT_MAC] = { "mac", 0, "ADDRESS",
 		      "the interface's address; default: made from the guest's" },
 	[OPT_MODE] = { "mode", 0, "poweroff|reboot|suspend", "default: poweroff" },
@@ -47,6 +49,8 @@ const struct option_row option_rows[OPT_NR] = {
 };
 
 #define O(option) BIT64(OPT_##option)
+#define SCOPE \
+	"Without --live and --config, what runs changes, or the definition of one that is off."
 
 const struct verb verbs[] = {
 	{ "create", "FILE...", O(PAUSED) | O(CONSOLE),
@@ -95,15 +99,15 @@ const struct verb verbs[] = {
 	  "make a guest as its XML says, as far as that is possible while it runs", run_apply, NULL,
 	  NULL },
 
-	{ "set-memory", "GUEST SIZE", 0, "change a guest's memory", run_set_memory,
-	  "SIZE has a unit: 512M, 2GiB.", "resources" },
-	{ "set-vcpus", "GUEST COUNT", 0, "change how many virtual CPUs a guest uses", run_set_vcpus,
-	  NULL, NULL },
+	{ "set-memory", "GUEST SIZE", O(LIVE) | O(CONFIG), "change a guest's memory",
+	  run_set_memory, "SIZE has a unit: 512M, 2GiB. " SCOPE, "resources" },
+	{ "set-vcpus", "GUEST COUNT", O(LIVE) | O(CONFIG),
+	  "change how many virtual CPUs a guest uses", run_set_vcpus, SCOPE, NULL },
 	{ "vcpu-list", "GUEST...", O(NO_HEADER), "list virtual CPUs", run_vcpu_list, NULL, NULL },
-	{ "pin", "GUEST VCPU CPUS", 0, "bind a virtual CPU to CPUs", run_pin,
-	  "VCPU is a number, or all. CPUS is a list such as 0-3,^2, or all.", NULL },
-	{ "sched", "GUEST", O(WEIGHT) | O(CAP), "show or set a guest's share of CPU time",
-	  run_sched, NULL, NULL },
+	{ "pin", "GUEST VCPU CPUS", O(LIVE) | O(CONFIG), "bind a virtual CPU to CPUs", run_pin,
+	  "VCPU is a number, or all. CPUS is a list such as 0-3,^2, or all. " SCOPE, NULL },
+	{ "sched", "GUEST", O(WEIGHT) | O(CAP) | O(LIVE) | O(CONFIG),
+	  "show or set a guest's share of CPU time", run_sched, SCOPE, NULL },
 
 	{ "disk-attach", "GUEST [FILE]", O(SOURCE) | O(TARGET) | O(FORMAT) | O(READ_ONLY),
 	  "plug in a disk", run_disk_attach,
@@ -128,6 +132,10 @@ const struct verb verbs[] = {
 	  NULL, NULL },
 
 	{ "host", "", 0, "tell about this machine", run_host, NULL, "host" },
+	{ "host-stop", "", O(TIMEOUT), "shut all guests down, as when the machine is switched off",
+	  run_host_stop,
+	  "Those that take longer are destroyed. No guest starts until lodged is started anew.",
+	  NULL },
 	{ "doctor", "", 0, "check this machine, and say what to do", run_doctor, NULL, NULL },
 	{ "dmesg", "", O(FOLLOW) | O(CLEAR), "print the hypervisor's messages", run_dmesg, NULL,
 	  NULL },

@@ -21,6 +21,7 @@ enum verb_option {
 	OPT_BRIDGE,
 	OPT_CAP,
 	OPT_CLEAR,
+	OPT_CONFIG,
 	OPT_CONSOLE,
 	OPT_DISABLE,
 	OPT_ESCAPE,
@@ -31,6 +32,7 @@ enum verb_option {
 	OPT_HOW,
 	OPT_INACTIVE,
 	OPT_LINES,
+	OPT_LIVE,
 	OPT_MAC,
 	OPT_MODE,
 	OPT_NAMES,
@@ -101,6 +103,7 @@ enum rpc_code run_edit(struct call *c);
 enum rpc_code run_events(struct call *c);
 enum rpc_code run_help(struct call *c);
 enum rpc_code run_host(struct call *c);
+enum rpc_code run_host_stop(struct call *c);
 enum rpc_code run_info(struct call *c);
 enum rpc_code run_list(struct call *c);
 enum rpc_code run_log(struct call *c);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <uuid/uuid.h>
 
+#include "daemon/console-sync.h"
 #include "daemon/core-dump.h"
 #include "daemon/device.h"
 #include "daemon/guest.h"
@@ -152,6 +153,8 @@ static struct guest_end *begin(struct guest *g)
 
 static void run(struct guest *g, struct guest_end *e)
 {
+	console_sync_cancel(g->sync);
+	g->sync = NULL;
 	g->end = e;
 	e->nr_pending = 2;
 	if (e->domain == NO_DOMAIN)
@@ -280,6 +283,24 @@ static void rename_restart(struct guest *g)
 	restart_later(g, ran_ms);
 }
 
+static void console_synced(void *argument)
+{
+	struct guest_end *e = argument;
+
+	e->guest->sync = NULL;
+	run(e->guest, e);
+}
+
+/* It has ended by itself, and perhaps said why, so short ago that lodge-console has not even mapped its ring: that
+ * takes a domain that is there. */
+static void run_after_console(struct guest *g, struct guest_end *e)
+{
+	g->end = e;
+	g->sync = console_sync_begin(g->lodged, g->domain, console_synced, e);
+	if (!g->sync)
+		run(g, e);
+}
+
 static void end_and(struct guest *g, bool is_restart)
 {
 	struct guest_end *e = begin(g);
@@ -290,7 +311,7 @@ static void end_and(struct guest *g, bool is_restart)
 	if (is_restart)
 		save(g); /* who is killed from here on starts it again all the same */
 	g->state = GUEST_DYING;
-	run(g, e);
+	run_after_console(g, e);
 	guest_changed(g, NULL);
 }
 
@@ -318,19 +339,43 @@ static void dump_then_end(struct guest *g)
 		dumped(NULL, g, ret, &err);
 }
 
+static void keep(void *argument)
+{
+	struct guest *g = argument;
+
+	g->sync = NULL;
+	why_add_console(g->why, g);
+	save(g);
+	guest_changed(g, g->has_crashed ? "crashed" : "stopped");
+}
+
+static void set_aside_and_restart(void *argument)
+{
+	struct guest *g = argument;
+
+	g->sync = NULL;
+	why_add_console(g->why, g);
+	rename_restart(g);
+}
+
+/* Its domain stays. What is to be done waits for its last lines, unless it is destroyed meanwhile. */
+static void keep_domain(struct guest *g, void (*then)(void *argument))
+{
+	g->state = GUEST_ENDED;
+	g->sync = console_sync_begin(g->lodged, g->domain, then, g);
+	if (!g->sync)
+		then(g);
+}
+
 static void act(struct guest *g, enum domain_action action)
 {
 	why_set_action(g->why, policy_action_name(action));
 	switch (action) {
 	case DOMAIN_PRESERVE:
-		g->state = GUEST_ENDED;
-		why_add_console(g->why, g);
-		save(g);
-		guest_changed(g, g->has_crashed ? "crashed" : "stopped");
+		keep_domain(g, keep);
 		break;
 	case DOMAIN_RENAME_RESTART:
-		why_add_console(g->why, g);
-		rename_restart(g);
+		keep_domain(g, set_aside_and_restart);
 		break;
 	case DOMAIN_COREDUMP_DESTROY:
 	case DOMAIN_COREDUMP_RESTART:

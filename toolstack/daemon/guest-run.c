@@ -9,6 +9,7 @@
 #include "daemon/guest.h"
 #include "daemon/hypervisor.h"
 #include "daemon/record.h"
+#include "daemon/tune.h"
 
 #define PAGE_KIB       4u
 #define RESERVED_PAGES 256u /* as in guest-start.c: what a balloon may overshoot */
@@ -99,42 +100,52 @@ int guest_sysrq(struct guest *g, char key, struct err *err)
 	return ret ? ret : write_node(g, "control/sysrq", value, err);
 }
 
+/* It was done: the description of what runs, and its record, follow. */
+static int note(struct guest *g, const struct tuning *t, struct err *err)
+{
+	int ret = guest_own_active(g, err);
+
+	if (!ret)
+		ret = tune_description(g->active->d, t, err);
+	if (!ret)
+		ret = record_save(g, err);
+	guest_changed(g, NULL);
+	return ret;
+}
+
+static int may_tune(const struct guest *g, const struct tuning *t, struct err *err)
+{
+	int ret = guest_check_running(g, err);
+
+	return ret ? ret : tune_check(g->name, g->active->d, t, err);
+}
+
 int guest_set_memory(struct guest *g, uint64_t kib, struct err *err)
 {
-	const struct domain_description *d;
+	struct tuning t = { .what = TUNE_MEMORY, .kib = kib };
 	char text[24];
-	int ret = guest_check_running(g, err);
+	int ret = may_tune(g, &t, err);
 
 	if (ret)
 		return ret;
-	d = g->active->d;
-	if (kib > d->memory >> 10)
-		return err_set(err, -EINVAL, "\"%s\" can have %" PRIu64 " KiB at most", g->name,
-			       d->memory >> 10);
-	if (kib < d->memory_guaranteed >> 10)
-		return err_set(err, -EINVAL, "\"%s\" was promised %" PRIu64 " KiB", g->name,
-			       d->memory_guaranteed >> 10);
 	/* The limit first, so that it may grow; it shrinks when the balloon has given back. */
 	ret = hypervisor_set_memory(g->lodged->hv, g->domain, kib / PAGE_KIB + RESERVED_PAGES);
 	if (ret)
 		return err_errno(err, ret, "setting the limit of \"%s\"", g->name);
 	snprintf(text, sizeof(text), "%" PRIu64, kib);
 	ret = write_node(g, "memory/target", text, err);
-	guest_changed(g, NULL);
-	return ret;
+	return ret ? ret : note(g, &t, err);
 }
 
 int guest_set_vcpus(struct guest *g, uint32_t count, struct err *err)
 {
+	struct tuning t = { .what = TUNE_VCPUS, .nr_vcpus = count };
 	char name[32];
 	struct batch b;
-	int ret = guest_check_running(g, err);
+	int ret = may_tune(g, &t, err);
 
 	if (ret)
 		return ret;
-	if (!count || count > g->active->d->nr_vcpus)
-		return err_set(err, -EINVAL, "\"%s\" can have 1 to %" PRIu32 " vCPUs", g->name,
-			       g->active->d->nr_vcpus);
 	batch_init(&b);
 	batch_at(&b, "/local/domain/%" PRIu32, g->domain);
 	for (uint32_t i = 0; i < g->active->d->nr_vcpus; i++) {
@@ -143,13 +154,14 @@ int guest_set_vcpus(struct guest *g, uint32_t count, struct err *err)
 	}
 	ret = nodes_run(g->lodged->nodes, &b, false, err);
 	batch_fini(&b);
-	return ret;
+	return ret ? ret : note(g, &t, err);
 }
 
 int guest_pin(struct guest *g, uint32_t vcpu, const struct cpu_set *cpus, struct err *err)
 {
+	struct tuning t = { .what = TUNE_PIN, .vcpu = vcpu, .cpus = *cpus };
 	uint8_t mask[LODGE_CPU_MASK_BYTES];
-	int ret = guest_check_running(g, err);
+	int ret = may_tune(g, &t, err);
 
 	if (ret)
 		return ret;
@@ -157,14 +169,14 @@ int guest_pin(struct guest *g, uint32_t vcpu, const struct cpu_set *cpus, struct
 		mask[i] = (uint8_t)(cpus->word[i / 8] >> (i % 8 * 8));
 	ret = hypervisor_set_affinity(g->lodged->hv, g->domain, vcpu, mask);
 	if (ret == -EINVAL)
-		return err_set(err, ret, "\"%s\" has no such vCPU, or the host none of these CPUs",
-			       g->name);
-	return ret ? err_errno(err, ret, "pinning \"%s\"", g->name) : 0;
+		return err_set(err, ret, "the host has none of these CPUs");
+	return ret ? err_errno(err, ret, "pinning \"%s\"", g->name) : note(g, &t, err);
 }
 
 int guest_set_scheduling(struct guest *g, uint32_t weight, uint32_t cap, struct err *err)
 {
-	int ret = guest_check_running(g, err);
+	struct tuning t = { .what = TUNE_SHARE, .weight = weight, .cap = cap };
+	int ret = may_tune(g, &t, err);
 
 	if (ret)
 		return ret;
@@ -173,5 +185,6 @@ int guest_set_scheduling(struct guest *g, uint32_t weight, uint32_t cap, struct 
 		return err_set(
 			err, ret,
 			"the weight is 1 to 65535, the cap at most all CPUs that it can use");
-	return ret ? err_errno(err, ret, "setting weight and cap of \"%s\"", g->name) : 0;
+	return ret ? err_errno(err, ret, "setting weight and cap of \"%s\"", g->name)
+		   : note(g, &t, err);
 }

@@ -1,4 +1,5 @@
-/* What can be done to a guest that runs; else each fails with -ESTALE. */
+/* What can be done to a guest that runs; else each fails with -ESTALE. The description of what runs and the record
+ * follow, so that the guest stays so when it restarts; the definition does not. */
 #ifndef LODGE_DAEMON_GUEST_RUN_H
 #define LODGE_DAEMON_GUEST_RUN_H
 

@@ -188,6 +188,19 @@ static int make_domain(struct guest_start *s, struct hypervisor *hv, const struc
 	return 0;
 }
 
+/* A domain that somebody else destroys meanwhile makes anything fail, with errors that do not tell. */
+static void explain_death(struct guest_start *s, struct hypervisor *hv)
+{
+	struct lodge_domain_info info;
+
+	if (s->domain == NO_DOMAIN || s->ret == -ECANCELED)
+		return;
+	if (hypervisor_info(hv, s->domain, &info) ||
+	    info.flags & (LODGE_DOMAIN_DYING | LODGE_DOMAIN_GONE))
+		s->ret =
+			err_set(&s->err, -EIO, "its domain was destroyed while it was being built");
+}
+
 static void build(struct job *j, struct hypervisor *hv)
 {
 	struct guest_start *s = container_of(j, struct guest_start, job);
@@ -207,6 +220,7 @@ static void build(struct job *j, struct hypervisor *hv)
 	build_plan_destroy(plan);
 	if (!s->ret || s->domain == NO_DOMAIN)
 		return;
+	explain_death(s, hv);
 	if (!hypervisor_destroy(hv, s->domain))
 		s->domain = NO_DOMAIN;
 }
@@ -303,6 +317,7 @@ static void go_on(struct guest_start *s)
 		g->state = s->ret ? GUEST_BUILDING : GUEST_RUNNING;
 	}
 	if (s->ret) {
+		explain_death(s, g->lodged->hv);
 		guest_abort(g, failed, g);
 		return;
 	}

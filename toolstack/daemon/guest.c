@@ -7,6 +7,7 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "daemon/console-sync.h"
 #include "daemon/device.h"
 #include "daemon/record.h"
 #include "daemon/why.h"
@@ -153,6 +154,9 @@ void guest_free(struct guest *g)
 	struct list_node *n;
 
 	loop_timer_stop(&g->restart);
+	if (g->sync) /* what was to come after it does not */
+		free(g->end);
+	console_sync_cancel(g->sync);
 	list_remove(&g->node);
 	while ((n = list_pop_front(&g->waiters))) {
 		struct guest_waiter *w = list_entry(n, struct guest_waiter, node);
@@ -246,10 +250,14 @@ int guest_rename(struct guest *g, const char *name, struct err *err)
 int guest_define(struct guest *g, struct config *c, struct err *err)
 {
 	struct config *before = g->defined;
-	int ret;
+	int ret = 0;
 
 	g->defined = config_get(c);
-	ret = record_write_definition(g, err);
+	if (guest_has_domain(g) &&
+	    g->active == before) /* its record has relied on the definition */
+		ret = record_save(g, err);
+	if (!ret)
+		ret = record_write_definition(g, err);
 	if (ret) {
 		config_put(g->defined);
 		g->defined = before;
@@ -267,6 +275,22 @@ int guest_undefine(struct guest *g, struct err *err)
 		return ret;
 	config_put(g->defined);
 	g->defined = NULL;
+	return 0;
+}
+
+int guest_own_active(struct guest *g, struct err *err)
+{
+	if (g->active == g->defined) {
+		struct config *own = config_copy(g->defined);
+
+		if (!own)
+			return err_set(err, -ENOMEM, "no memory");
+		/* Devices point into the description that runs, so the copy becomes the definition. */
+		config_put(g->defined);
+		g->defined = own;
+	}
+	free(g->active->text);
+	g->active->text = NULL;
 	return 0;
 }
 

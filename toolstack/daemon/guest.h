@@ -47,6 +47,7 @@ struct guest {
 
 	struct guest_start *start; /* while BUILDING */
 	struct guest_end *end;     /* while DYING */
+	struct console_sync *sync; /* its last lines are on their way to its log */
 	struct loop_timer restart; /* it waits for its next start */
 	struct restart_history restarts;
 	bool is_restarting; /* it is to start again, as its record says */
@@ -82,9 +83,12 @@ must_check int guest_check_name(const char *name, struct err *err);
 /* It is OFF, or a guest that was set aside. On failure it keeps its name. */
 must_check int guest_rename(struct guest *g, const char *name, struct err *err);
 
-/* Makes it the definition, and writes it; takes a reference. */
+/* Makes it the definition, and writes it; takes a reference. What runs stays as it is, and its record says so. */
 must_check int guest_define(struct guest *g, struct config *c, struct err *err);
 must_check int guest_undefine(struct guest *g, struct err *err);
+/* What runs is about to change without the definition, or the other way round: g->active is g's own from here on,
+ * and says what it is by its structure, not by a text that somebody once wrote. */
+must_check int guest_own_active(struct guest *g, struct err *err);
 
 const char *guest_state_name(const struct guest *g); /* as `list` shows it */
 bool guest_has_domain(const struct guest *g);

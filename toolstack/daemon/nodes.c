@@ -655,7 +655,9 @@ int nodes_run(struct nodes *n, struct batch *b, bool is_whole, struct err *err)
 			break;
 		was_broken = true;
 	}
-	return ret ? err_errno(err, ret, "xenstore does not answer") : 0;
+	return ret ? err_set(err, -EIO, "xenstore does not answer: %s",
+			     ret == -ETIMEDOUT ? "lodge-store hangs" : "lodge-store has ended")
+		   : 0;
 }
 
 /* --- watches --- */

@@ -130,18 +130,9 @@ void verb_undefine(struct lodged *l, struct request *r)
 		request_fail(r, RPC_STATE, "\"%s\" has no definition", g->name);
 		return;
 	}
-	if (g->active == g->defined && g->state != GUEST_OFF) {
-		struct config *own = config_copy(g->defined);
-
-		if (!own) {
-			request_fail(r, RPC_NO_MEMORY, "no memory");
-			return;
-		}
-		/* Devices point into the description that runs, so the copy becomes the definition. */
-		config_put(g->defined);
-		g->defined = own;
-	}
-	ret = guest_has_domain(g) ? record_save(g, &err) : 0;
+	ret = g->state != GUEST_OFF && g->active ? guest_own_active(g, &err) : 0;
+	if (!ret && guest_has_domain(g))
+		ret = record_save(g, &err);
 	if (!ret)
 		ret = guest_undefine(g, &err);
 	if (ret) {

@@ -9,6 +9,7 @@
 #include "daemon/guest-run.h"
 #include "daemon/guest.h"
 #include "daemon/record.h"
+#include "daemon/serve.h"
 #include "daemon/verbs.h"
 
 #define DETACH_MS 10000u
@@ -194,18 +195,26 @@ static int apply_numbers(struct guest *g, const struct domain_description *d, co
 		ret = guest_set_scheduling(g, d->weight, d->cap_percent, err);
 	if (!ret && (has_change(changes, "cputune/vcpupin") || has_change(changes, "vcpu/cpuset")))
 		ret = apply_pins(g, d, err);
-	if (ret)
-		return ret;
-	now->weight = d->weight;
-	now->cap_percent = d->cap_percent;
-	return 0;
+	return ret;
 }
 
-static void detached(void *argument, int ret, const struct err *err)
+/* What people read. */
+static int apply_texts(struct domain_description *now, const struct domain_description *d,
+		       struct err *err)
 {
-	(void)argument;
-	if (ret)
-		log_line("detaching: %s", err->text);
+	char *title = d->title ? strdup(d->title) : NULL;
+	char *description = d->description ? strdup(d->description) : NULL;
+
+	if ((d->title && !title) || (d->description && !description)) {
+		free(title);
+		free(description);
+		return err_set(err, -ENOMEM, "no memory");
+	}
+	free(now->title);
+	free(now->description);
+	now->title = title;
+	now->description = description;
+	return 0;
 }
 
 /* "devices/disk[xvda]": its class and, in ret_key, "xvda". NULL: no class of ours. */
@@ -241,14 +250,53 @@ static int attach(struct guest *g, const struct device_class *class, const char 
 	return ret;
 }
 
-static int apply_devices(struct guest *g, const struct config *c, const cJSON *changes,
-			 struct err *err)
+/* An apply that is going on: what it has done is told when all devices that go have gone. */
+struct apply {
+	struct request *request;
+	cJSON *changes;
+	size_t nr_pending; /* devices on their way out, and one for who starts them */
+	int ret;           /* the first that stays, or what went wrong before */
+	struct err err;
+	cJSON *details; /* each that stays; NULL: none */
+};
+
+static void apply_put(struct apply *a)
+{
+	struct request *r = a->request;
+
+	if (--a->nr_pending)
+		return;
+	if (!a->ret) {
+		answer(r, a->changes);
+	} else {
+		cJSON_Delete(a->changes);
+		request_fail_details(r, rpc_code_of_errno(a->ret), a->err.text, a->details);
+	}
+	free(a);
+}
+
+static void detached(void *argument, int ret, const struct err *err)
+{
+	struct apply *a = argument;
+
+	if (ret && !a->ret) {
+		a->ret = ret;
+		a->details = cJSON_CreateArray();
+		err_set(&a->err, ret,
+			"not all devices could be detached; everything else has been done");
+	}
+	if (ret && a->details)
+		cJSON_AddItemToArray(a->details, cJSON_CreateString(err->text));
+	apply_put(a);
+}
+
+static int apply_devices(struct guest *g, const struct config *c, struct apply *a, struct err *err)
 {
 	char *xml = domain_write(c->d), key[64];
 	const cJSON *change;
 	int ret = xml ? 0 : err_set(err, -ENOMEM, "no memory");
 
-	cJSON_ArrayForEach(change, changes)
+	cJSON_ArrayForEach(change, a->changes)
 	{
 		const char *path = text_of(change, "what");
 		const struct device_class *class = is_device(path) ? class_of(path, key) : NULL;
@@ -257,20 +305,20 @@ static int apply_devices(struct guest *g, const struct config *c, const cJSON *c
 
 		if (ret || !class)
 			continue;
-		if (is_new)
+		if (is_new) {
 			ret = attach(g, class, xml, key, err);
-		else if (d)
-			device_detach(d, DETACH_MS, detached, NULL);
+		} else if (d) {
+			a->nr_pending++;
+			device_detach(d, DETACH_MS, detached, a);
+		}
 	}
 	free(xml);
 	return ret;
 }
 
-/* The definition first: what takes effect now is part of it. */
-static int apply(struct guest *g, struct config *c, const cJSON *changes, struct err *err)
+static int check_possible(const struct guest *g, const cJSON *changes, struct err *err)
 {
 	const cJSON *change;
-	int ret;
 
 	cJSON_ArrayForEach(change, changes)
 	{
@@ -279,47 +327,64 @@ static int apply(struct guest *g, struct config *c, const cJSON *changes, struct
 				       text_of(change, "what"), text_of(change, "from"),
 				       text_of(change, "to"));
 	}
-	if (g->state != GUEST_RUNNING)
-		return g->defined ? guest_define(g, c, err)
-				  : err_set(err, -ESTALE, "\"%s\" is %s", g->name,
-					    guest_state_name(g));
-	ret = g->defined ? guest_define(g, c, err) : 0;
+	if (g->state != GUEST_RUNNING && !g->defined)
+		return err_set(err, -ESTALE, "\"%s\" is %s", g->name, guest_state_name(g));
+	return 0;
+}
+
+/* The definition first: what takes effect now is part of it. */
+static int apply(struct guest *g, struct config *c, struct apply *a, struct err *err)
+{
+	int ret = check_possible(g, a->changes, err);
+
+	if (!ret && g->defined)
+		ret = guest_define(g, c, err);
+	if (ret || g->state != GUEST_RUNNING)
+		return ret;
+	ret = guest_own_active(g, err);
 	if (!ret)
-		ret = apply_numbers(g, c->d, changes, err);
+		ret = apply_texts(g->active->d, c->d, err);
 	if (!ret)
-		ret = apply_devices(g, c, changes, err);
+		ret = apply_numbers(g, c->d, a->changes, err);
+	if (!ret)
+		ret = apply_devices(g, c, a, err);
 	return ret ? ret : record_save(g, err);
+}
+
+/* Of a guest that is new, a definition is made. */
+static int apply_new(struct lodged *l, struct config *c, struct err *err)
+{
+	struct guest *g;
+	int ret = guest_create(l, c->d->name, c->d->uuid, &g, err);
+
+	if (ret)
+		return ret;
+	ret = guest_define(g, c, err);
+	if (ret)
+		guest_forget(g);
+	return ret;
 }
 
 void verb_apply(struct lodged *l, struct request *r)
 {
 	struct config *c = request_config(r, false);
-	struct guest *g;
-	cJSON *changes;
-	struct err err;
-	bool is_new;
-	int ret = 0;
+	struct guest *g = c ? guest_of(l, c) : NULL;
+	struct apply *a;
 
 	if (!c)
 		return;
-	g = guest_of(l, c);
-	is_new = !g;
-	changes = g ? make_plan(g, c) : plan_of_new(c);
-	if (!changes)
-		ret = err_set(&err, -ENOMEM, "no memory");
-	if (!ret && !g)
-		ret = guest_create(l, c->d->name, c->d->uuid, &g, &err);
-	if (!ret && !g->active && !g->defined)
-		ret = guest_define(g, c, &err);
-	else if (!ret)
-		ret = apply(g, c, changes, &err);
-	if (ret && g && is_new)
-		guest_forget(g);
-	config_put(c);
-	if (!ret) {
-		answer(r, changes);
+	a = calloc(1, sizeof(*a));
+	if (a)
+		a->changes = g ? make_plan(g, c) : plan_of_new(c);
+	if (!a || !a->changes) {
+		free(a);
+		config_put(c);
+		request_fail(r, RPC_NO_MEMORY, "no memory");
 		return;
 	}
-	cJSON_Delete(changes);
-	request_error(r, ret, &err);
+	a->request = r;
+	a->nr_pending = 1;
+	a->ret = g ? apply(g, c, a, &a->err) : apply_new(l, c, &a->err);
+	config_put(c);
+	apply_put(a);
 }

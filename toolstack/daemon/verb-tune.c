@@ -1,4 +1,7 @@
-/* Verbs that change a guest while it runs: memory, vCPUs, shares of CPU time, keys. */
+/*
+ * Verbs that change a guest's share of the host: memory, vCPUs, CPU time; and keys. Like virsh's, they change what
+ * runs ("live"), the definition ("config"), or both; told neither, what runs, or the definition of one that is off.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -6,6 +9,7 @@
 #include "daemon/guest-run.h"
 #include "daemon/guest.h"
 #include "daemon/hypervisor.h"
+#include "daemon/tune.h"
 #include "daemon/verbs.h"
 
 #define KIB_MAX    (UINT64_C(1) << 42)
@@ -33,33 +37,72 @@ static bool need_number(struct request *r, const char *name, uint64_t max, uint6
 	return request_number(r, name, 0, max, ret_number);
 }
 
+/* Which of the two is meant. */
+struct scope {
+	bool is_live, is_config;
+};
+
+static int choose(const struct request *r, const struct guest *g, struct scope *ret_scope,
+		  struct err *err)
+{
+	struct scope s = { request_flag(r, "live"), request_flag(r, "config") };
+
+	if (!s.is_live && !s.is_config) {
+		s.is_config = g->defined && g->state == GUEST_OFF;
+		s.is_live = !s.is_config;
+	}
+	if (s.is_config && !g->defined)
+		return err_set(err, -ESTALE, "\"%s\" has no definition that could change", g->name);
+	*ret_scope = s;
+	return s.is_live ? guest_check_running(g, err) : 0;
+}
+
 void verb_set_memory(struct lodged *l, struct request *r)
 {
 	struct guest *g = request_guest(r);
+	struct scope s;
 	struct err err;
 	uint64_t kib;
+	int ret;
 
 	(void)l;
-	if (g && need_number(r, "kib", KIB_MAX, &kib))
-		answer(r, g, guest_set_memory(g, kib, &err), &err);
+	if (!g || !need_number(r, "kib", KIB_MAX, &kib))
+		return;
+	ret = choose(r, g, &s, &err);
+	if (!ret && s.is_config)
+		ret = tune_definition(g, &(struct tuning){ .what = TUNE_MEMORY, .kib = kib }, &err);
+	if (!ret && s.is_live)
+		ret = guest_set_memory(g, kib, &err);
+	answer(r, g, ret, &err);
 }
 
 void verb_set_vcpus(struct lodged *l, struct request *r)
 {
 	struct guest *g = request_guest(r);
+	struct scope s;
 	struct err err;
 	uint64_t count;
+	int ret;
 
 	(void)l;
-	if (g && need_number(r, "count", UINT32_MAX - 1, &count))
-		answer(r, g, guest_set_vcpus(g, (uint32_t)count, &err), &err);
+	if (!g || !need_number(r, "count", UINT32_MAX - 1, &count))
+		return;
+	ret = choose(r, g, &s, &err);
+	if (!ret && s.is_config)
+		ret = tune_definition(
+			g, &(struct tuning){ .what = TUNE_VCPUS, .nr_vcpus = (uint32_t)count },
+			&err);
+	if (!ret && s.is_live)
+		ret = guest_set_vcpus(g, (uint32_t)count, &err);
+	answer(r, g, ret, &err);
 }
 
 void verb_pin(struct lodged *l, struct request *r)
 {
 	struct guest *g = request_guest(r);
 	const char *text = g ? request_need(r, "cpus") : NULL;
-	struct cpu_set cpus;
+	struct tuning t = { .what = TUNE_PIN };
+	struct scope s;
 	struct err err;
 	uint64_t vcpu;
 	int ret;
@@ -67,47 +110,71 @@ void verb_pin(struct lodged *l, struct request *r)
 	(void)l;
 	if (!text || !request_number(r, "vcpu", LODGE_VCPU_ALL, LODGE_VCPU_ALL, &vcpu))
 		return;
-	ret = cpu_set_parse(text, &cpus, &err);
+	t.vcpu = (uint32_t)vcpu;
+	ret = choose(r, g, &s, &err);
 	if (!ret)
-		ret = guest_pin(g, (uint32_t)vcpu, &cpus, &err);
+		ret = cpu_set_parse(text, &t.cpus, &err);
+	if (!ret && s.is_config)
+		ret = tune_definition(g, &t, &err);
+	if (!ret && s.is_live)
+		ret = guest_pin(g, t.vcpu, &t.cpus, &err);
 	answer(r, g, ret, &err);
+}
+
+/* The values that hold now, where the verb looks for them. */
+static int get_share(struct lodged *l, const struct guest *g, const struct scope *s,
+		     struct tuning *t, struct err *err)
+{
+	int ret;
+
+	t->weight = s->is_live ? 0 : g->defined->d->weight;
+	t->cap = s->is_live ? 0 : g->defined->d->cap_percent;
+	ret = s->is_live ? hypervisor_get_scheduling(l->hv, g->domain, &t->weight, &t->cap) : 0;
+	return ret ? err_errno(err, ret, "domain %u", g->domain) : 0;
+}
+
+static void answer_share(struct request *r, const struct tuning *t)
+{
+	cJSON *result = cJSON_CreateObject();
+
+	cJSON_AddNumberToObject(result, "weight", t->weight);
+	cJSON_AddNumberToObject(result, "cap", t->cap);
+	request_ok(r, result);
 }
 
 /* Without weight and cap it only tells. */
 void verb_sched(struct lodged *l, struct request *r)
 {
 	struct guest *g = request_guest(r);
+	struct tuning t = { .what = TUNE_SHARE };
 	uint64_t weight, cap;
-	uint32_t weight_now, cap_now;
+	struct scope s;
 	struct err err;
-	cJSON *result;
 	int ret;
 
 	if (!g)
 		return;
-	ret = guest_check_running(g, &err);
-	if (!ret) {
-		ret = hypervisor_get_scheduling(l->hv, g->domain, &weight_now, &cap_now);
-		if (ret)
-			err_errno(&err, ret, "domain %u", g->domain);
-	}
+	ret = choose(r, g, &s, &err);
+	if (!ret)
+		ret = get_share(l, g, &s, &t, &err);
 	if (ret) {
 		request_error(r, ret, &err);
 		return;
 	}
-	if (!request_number(r, "weight", weight_now, WEIGHT_MAX, &weight) ||
-	    !request_number(r, "cap", cap_now, CAP_MAX, &cap))
+	if (!request_number(r, "weight", t.weight, WEIGHT_MAX, &weight) ||
+	    !request_number(r, "cap", t.cap, CAP_MAX, &cap))
 		return;
-	if (weight != weight_now || cap != cap_now)
-		ret = guest_set_scheduling(g, (uint32_t)weight, (uint32_t)cap, &err);
-	if (ret) {
-		request_error(r, ret, &err);
-		return;
+	t.weight = (uint32_t)weight;
+	t.cap = (uint32_t)cap;
+	if (cJSON_HasObjectItem(r->message, "weight") || cJSON_HasObjectItem(r->message, "cap")) {
+		ret = s.is_config ? tune_definition(g, &t, &err) : 0;
+		if (!ret && s.is_live)
+			ret = guest_set_scheduling(g, t.weight, t.cap, &err);
 	}
-	result = cJSON_CreateObject();
-	cJSON_AddNumberToObject(result, "weight", (double)weight);
-	cJSON_AddNumberToObject(result, "cap", (double)cap);
-	request_ok(r, result);
+	if (ret)
+		request_error(r, ret, &err);
+	else
+		answer_share(r, &t);
 }
 
 void verb_sysrq(struct lodged *l, struct request *r)

@@ -208,6 +208,7 @@ void why_add_console(cJSON *why, const struct guest *g)
 {
 	char *path = guest_console_log(g);
 
+	cJSON_DeleteItemFromObjectCaseSensitive(why, "console");
 	if (path)
 		cJSON_AddItemToObject(why, "console", last_lines(path, CONSOLE_LINES));
 	free(path);

@@ -187,6 +187,7 @@ static void run_command(struct console *c, struct client *client)
 		return;
 	}
 	if (k.is_tail) {
+		guest_flush(c, g);
 		say(client, "ok tail %s\n", g->name);
 	} else {
 		client->is_ending = false;

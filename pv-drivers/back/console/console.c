@@ -100,6 +100,12 @@ static bool guest_serve(struct console *c, struct guest *g)
 	return false;
 }
 
+void guest_flush(struct console *c, struct guest *g)
+{
+	if (!g->has_failed)
+		(void)!guest_take(c, g, SIZE_MAX);
+}
+
 size_t guest_space(struct console *c, struct guest *g)
 {
 	int32_t n = g->has_failed ? 0 : stream_room(&g->in);
@@ -222,8 +228,7 @@ static void guest_remove(struct console *c, struct guest *g)
 {
 	struct client *client;
 
-	if (!g->has_failed) /* all that a ring holds; one that still runs may fill it for ever */
-		(void)!guest_take(c, g, SIZE_MAX);
+	guest_flush(c, g);
 	list_for_each_entry(client, &c->clients, node) {
 		if (client->guest == g)
 			client_leave(client);

@@ -67,6 +67,9 @@ must_check int console_turn(struct console *c, int timeout_ms);
 /* NULL: no guest, or one without a console. Looks also at the store, in case it is new. */
 struct guest *console_find(struct console *c, uint16_t domid);
 
+/* All that its ring holds now goes to its log and its viewers, whatever its budget. */
+void guest_flush(struct console *c, struct guest *g);
+
 /* Input for a guest. How much of it was taken; the rest has to wait. */
 size_t guest_type(struct console *c, struct guest *g, const char *data, size_t size);
 size_t guest_space(struct console *c, struct guest *g);

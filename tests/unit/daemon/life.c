@@ -318,12 +318,14 @@ END_TEST
 
 START_TEST(what_is_not_running_cannot_be_changed)
 {
-	static const char *const verbs[] = { "pause", "resume", "shutdown", "destroy", "sched" };
+	static const char *const verbs[] = { "pause", "resume", "shutdown", "destroy", "sysrq" };
 
 	define("web", "");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		ck_assert_str_eq(world_code("{'verb':'%s','guest':'web'}", verbs[i]), "state");
-	ck_assert_str_eq(world_code("{'verb':'set-memory','guest':'web','kib':1}"), "state");
+		ck_assert_str_eq(world_code("{'verb':'%s','guest':'web','key':'h'}", verbs[i]),
+				 "state");
+	ck_assert_str_eq(world_code("{'verb':'set-memory','guest':'web','kib':4096,'live':true}"),
+			 "state");
 }
 END_TEST
 
