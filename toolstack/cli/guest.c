@@ -312,7 +312,7 @@ static void print_names(const cJSON *guests)
 		const char *name = json_text(guest, "name");
 
 		if (name)
-			puts(name);
+			say_line("%s", name);
 	}
 }
 

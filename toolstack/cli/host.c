@@ -264,8 +264,8 @@ static int show_event(void *argument, const cJSON *news)
 	}
 	if (cJSON_IsNumber(id))
 		snprintf(digits, sizeof(digits), " (%d)", id->valueint);
-	printf("%s  %-18s  %s%s%s%s\n", time ? time : "-", what ? what : "-", guest ? guest : "-",
-	       digits, *why ? ": " : "", why);
+	say_line("%s  %-18s  %s%s%s%s", time ? time : "-", what ? what : "-", guest ? guest : "-",
+		 digits, *why ? ": " : "", why);
 	return fflush(stdout) ? -EPIPE : 0;
 }
 

@@ -41,6 +41,18 @@ char *say_format(const char *format, ...)
 	return text;
 }
 
+void say_line(const char *format, ...)
+{
+	cleanup_free char *text = NULL, *clean = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	text = say_format_list(format, arguments);
+	va_end(arguments);
+	clean = say_memory(text_clean(text, "\t"));
+	puts(clean);
+}
+
 /* "lodge: kind: text" on one line whatever is in the text. */
 static void print_line(FILE *to, const char *before, const char *text)
 {
@@ -148,11 +160,12 @@ void say_done(const char *format, ...)
 void say_json(const cJSON *object)
 {
 	char *text = say_memory(cJSON_PrintUnformatted(object));
+	cleanup_free char *escaped = say_memory(text_escape(text));
 
-	say_progress(NULL, 0);
-	puts(text);
-	fflush(stdout);
 	cJSON_free(text);
+	say_progress(NULL, 0);
+	puts(escaped);
+	fflush(stdout);
 }
 
 static bool progress_is_wanted(void)

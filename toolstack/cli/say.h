@@ -41,6 +41,9 @@ void say_note(const char *format, ...) __attribute__((__format__(__printf__, 1, 
 /* What was done, on standard output. Nothing with --quiet or --json. */
 void say_done(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
+/* A line of a result, in which nothing drives the terminal. */
+void say_line(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
+
 /* One line of standard output, there at once. */
 void say_json(const cJSON *object);
 

@@ -47,7 +47,7 @@ static const struct unit *unit_of(const char *key)
 static char *label_of(const char *key)
 {
 	const struct unit *unit = unit_of(key);
-	char *label = say_memory(strdup(strcmp(key, "bytes") ? key : "size"));
+	char *label = say_memory(text_clean(strcmp(key, "bytes") ? key : "size", ""));
 
 	if (unit && strlen(unit->suffix) < strlen(key))
 		label[strlen(key) - strlen(unit->suffix)] = '\0';
@@ -105,7 +105,7 @@ static char *value_text(const char *key, const cJSON *value)
 	char words[TEXT_WORDS_MAX] = "";
 
 	if (cJSON_IsString(value))
-		return say_memory(strdup(value->valuestring));
+		return say_memory(text_clean(value->valuestring, ""));
 	if (cJSON_IsArray(value))
 		return list_text(key, value);
 	if (cJSON_IsBool(value))
@@ -423,9 +423,8 @@ static void show_console(const cJSON *lines)
 	cJSON_ArrayForEach(line, lines)
 	{
 		const char *text = cJSON_GetStringValue(line);
-		cleanup_free char *clean = say_memory(text_clean(text ? text : "", "\t"));
 
-		printf("  | %s\n", clean);
+		say_line("  | %s", text ? text : "");
 	}
 }
 
@@ -437,12 +436,13 @@ static void show_vcpu(const cJSON *vcpu, size_t number)
 	printf("virtual CPU %zu:", number);
 	cJSON_ArrayForEach(value, vcpu)
 	{
-		cleanup_free char *text = NULL;
+		cleanup_free char *text = NULL, *key = NULL;
 
 		if (cJSON_IsArray(value))
 			continue;
+		key = say_memory(text_clean(value->string, ""));
 		text = value_text(value->string, value);
-		printf(" %s %s", value->string, text);
+		printf(" %s %s", key, text);
 	}
 	putchar('\n');
 	cJSON_ArrayForEach(value, vcpu)
@@ -462,7 +462,6 @@ void show_why(const char *name, const cJSON *why)
 {
 	static const char *const shown[] = { "time",    "reason", "text",
 					     "console", "vcpus",  "warnings" };
-	cleanup_free char *clean = NULL;
 	const char *time = json_text(why, "time"), *reason = json_text(why, "reason");
 	const char *text = json_text(why, "text");
 	cJSON *rest;
@@ -473,10 +472,9 @@ void show_why(const char *name, const cJSON *why)
 		printf("%s: never stopped that is known\n", name);
 		return;
 	}
-	printf("%s: %s%s%s\n", name, reason, time ? ", " : "", time ? time : "");
-	clean = say_memory(text_clean(text ? text : "", ""));
-	if (*clean)
-		printf("%s\n", clean);
+	say_line("%s: %s%s%s", name, reason, time ? ", " : "", time ? time : "");
+	if (text && *text)
+		say_line("%s", text);
 	rest = say_memory(cJSON_Duplicate(why, true));
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
 		cJSON_DeleteItemFromObjectCaseSensitive(rest, shown[i]);

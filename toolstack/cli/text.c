@@ -123,6 +123,28 @@ char *text_clean(const char *text, const char *keep)
 	return copy;
 }
 
+char *text_escape(const char *json)
+{
+	static const size_t longest = sizeof("\\u009b") - 1;
+	char *copy = malloc(longest * strlen(json) + 1), *to = copy;
+	size_t bytes;
+
+	if (!copy)
+		return NULL;
+	for (; *json; json += bytes) {
+		uint32_t c = decode(json, &bytes);
+
+		if (c != BAD_SEQUENCE && !is_control(c)) {
+			memcpy(to, json, bytes);
+			to += bytes;
+		} else {
+			to += sprintf(to, "\\u%04" PRIx32, c == BAD_SEQUENCE ? 0xfffd : c);
+		}
+	}
+	*to = '\0';
+	return copy;
+}
+
 /* Rounded to a tenth, so that what is a page short of 64 MiB is 64 MiB to people. */
 void text_size(uint64_t bytes, char *ret_words)
 {

@@ -15,6 +15,10 @@ size_t text_fit(const char *text, size_t columns);
  * guests must not drive the terminal. keep: control characters that stay. NULL without memory. */
 char *text_clean(const char *text, const char *keep);
 
+/* The same for JSON, to be freed: escaped, so that readers get what it was but for bytes that are no UTF-8. NULL
+ * without memory. */
+char *text_escape(const char *json);
+
 #define TEXT_WORDS_MAX 64 /* room for any of these, with its end */
 
 /* "512 MiB", "1.5 GiB": at most one digit behind the point. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/show.h"
+#include "cli/text.h"
 #include "lib/cleanup.h"
 
 /* All that comes, up to what fits in a request. A negative errno, or the number of bytes. */
@@ -165,11 +166,14 @@ static void show_xml(struct call *c, const cJSON *result)
 {
 	const char *xml = json_text(result, "xml");
 	size_t length = xml ? strlen(xml) : 0;
+	cleanup_free char *clean = NULL;
 
 	(void)c;
 	if (!length)
 		return;
-	fputs(xml, stdout);
+	if (isatty(STDOUT_FILENO))
+		clean = say_memory(text_clean(xml, "\n\t"));
+	fputs(clean ? clean : xml, stdout);
 	if (xml[length - 1] != '\n')
 		putchar('\n');
 }
