@@ -2,6 +2,7 @@
 #include "daemon/guest.h"
 
 #include <errno.h>
+#include <libxml/xmlstring.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,16 @@ struct guest *guest_find(struct lodged *l, const char *name)
 	return g;
 }
 
+/* Also those beyond ASCII, U+0080 to U+009F; the name is UTF-8. */
+static bool has_controls(const char *name)
+{
+	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
+		if (*c < ' ' || *c == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
+			return true;
+	}
+	return false;
+}
+
 int guest_check_name(const char *name, struct err *err)
 {
 	uuid_t uuid;
@@ -79,10 +90,10 @@ int guest_check_name(const char *name, struct err *err)
 		return err_set(err, -EINVAL, "a guest's name has at most %u bytes", NAME_MAX_BYTES);
 	if (strchr(name, '/') || name[0] == '.')
 		return err_set(err, -EINVAL, "a guest's name has no \"/\", and no \".\" in front");
-	for (const char *c = name; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return err_set(err, -EINVAL, "a guest's name has no control characters");
-	}
+	if (!xmlCheckUTF8((const unsigned char *)name))
+		return err_set(err, -EINVAL, "a guest's name is UTF-8");
+	if (has_controls(name))
+		return err_set(err, -EINVAL, "a guest's name has no control characters");
 	if (is_number(name))
 		return err_set(err, -EINVAL, "\"%s\" would be taken for a domain's id", name);
 	if (!uuid_parse(name, uuid))

@@ -349,14 +349,25 @@ END_TEST
 
 START_TEST(names_that_would_be_misunderstood_are_refused)
 {
-	static const char *const names[] = { "",     "a/b",
-					     "7",    ".hidden",
-					     "a\tb", "11111111-2222-3333-4444-555555555555" };
+	static const char *const names[] = { "a\xc2\x9b"
+					     "2J",
+					     "a\xff",
+					     "a\xc3",
+					     "",
+					     "a/b",
+					     "7",
+					     ".hidden",
+					     "a\tb",
+					     "11111111-2222-3333-4444-555555555555" };
 	struct err err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		ck_assert_int_eq(guest_check_name(names[i], &err), -EINVAL);
 	ck_assert_int_eq(guest_check_name("web-1.example", &err), 0);
+	ck_assert_int_eq(guest_check_name("b\xc3\xbc"
+					  "cher",
+					  &err),
+			 0);
 }
 END_TEST
 
