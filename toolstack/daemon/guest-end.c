@@ -261,6 +261,8 @@ static int set_aside(struct guest *g, struct err *err)
 	memcpy(kept->domain_uuid, g->domain_uuid, sizeof(kept->domain_uuid));
 	g->domain = NO_DOMAIN;
 	g->state = GUEST_OFF;
+	g->requested = NULL;
+	g->is_paused = false;
 	save(kept);
 	guest_changed(kept, "preserved");
 	return 0;

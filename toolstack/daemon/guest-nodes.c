@@ -137,11 +137,14 @@ void nodes_remove_domain(struct batch *b, uint32_t domain)
 
 void guest_nodes_remove(const struct guest *g, struct batch *b)
 {
+	const struct guest *owner = guest_by_uuid(g->lodged, g->domain_uuid);
 	char uuid[37];
 
 	guest_uuid_text(g->domain_uuid, uuid);
 	devices_remove_nodes(g, b);
 	nodes_remove_domain(b, g->domain);
+	if (owner && owner != g) /* g was set aside, and the guest runs again */
+		return;
 	batch_at(b, "/vm/%s", uuid);
 	batch_remove(b, "");
 }

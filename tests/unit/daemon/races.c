@@ -120,9 +120,29 @@ START_TEST(who_waits_for_a_shutdown_hears_of_a_guest_that_is_kept_instead)
 }
 END_TEST
 
+START_TEST(a_guest_that_is_set_aside_takes_its_past_with_it_and_no_more)
+{
+	static const char uuid[] = "11111111-2222-3333-4444-555555555555";
+	char more[200], path[100];
+
+	snprintf(more, sizeof(more), "<uuid>%s</uuid><on_crash>rename-restart</on_crash>", uuid);
+	snprintf(path, sizeof(path), "/vm/%s/name", uuid);
+	create("web", more);
+	world_ok("{'verb':'shutdown','guest':'web'}");
+	end(1, SHUTDOWN_crash);
+	world_until(fake_domain(2) && strcmp(state_of("web"), "building") != 0);
+	ck_assert_str_eq(state_of("web"), "running"); /* nobody has asked this one */
+	world_ok("{'verb':'destroy','guest':'web-1'}");
+	ck_assert_str_eq(node(path), "web");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	ck_assert_str_eq(node(path), "");
+}
+END_TEST
+
 UNIT_MAIN("daemon-races", world_setup, world_teardown,
 	  a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing,
 	  lodged_ends_while_a_guest_starts_with_the_host,
 	  a_guest_that_cannot_start_because_the_host_stops_is_not_kept,
 	  a_guest_that_waits_for_its_next_start_is_not_forgotten_by_a_failed_apply,
-	  who_waits_for_a_shutdown_hears_of_a_guest_that_is_kept_instead)
+	  who_waits_for_a_shutdown_hears_of_a_guest_that_is_kept_instead,
+	  a_guest_that_is_set_aside_takes_its_past_with_it_and_no_more)
