@@ -116,7 +116,7 @@ void verb_define(struct lodged *l, struct request *r)
 	config_put(c);
 }
 
-/* A running guest goes on without its definition, and says so in its record. */
+/* A guest that runs, or will again, goes on without its definition, which its record then has. */
 void verb_undefine(struct lodged *l, struct request *r)
 {
 	struct guest *g = request_guest(r);
@@ -130,8 +130,8 @@ void verb_undefine(struct lodged *l, struct request *r)
 		request_fail(r, RPC_STATE, "\"%s\" has no definition", g->name);
 		return;
 	}
-	ret = g->state != GUEST_OFF && g->active ? guest_own_active(g, &err) : 0;
-	if (!ret && guest_has_domain(g))
+	ret = g->active ? guest_own_active(g, &err) : 0;
+	if (!ret && g->active)
 		ret = record_save(g, &err);
 	if (!ret)
 		ret = guest_undefine(g, &err);

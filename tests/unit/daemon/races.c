@@ -139,10 +139,25 @@ START_TEST(a_guest_that_is_set_aside_takes_its_past_with_it_and_no_more)
 }
 END_TEST
 
+START_TEST(a_guest_that_is_undefined_before_its_next_start_starts_all_the_same)
+{
+	world_ok("{'verb':'define','xml':'%s'}", world_xml("web", "<on_crash>restart</on_crash>"));
+	world_ok("{'verb':'start','guest':'web'}");
+	end(1, SHUTDOWN_crash);
+	world_until(fake_domain(2) && !strcmp(state_of("web"), "running"));
+	end(2, SHUTDOWN_crash);
+	world_until(!fake_domain(2) && !strcmp(state_of("web"), "shut-off"));
+	world_ok("{'verb':'undefine','guest':'web'}");
+	world_restart();
+	world_until(fake_domain(3) && !strcmp(state_of("web"), "running"));
+}
+END_TEST
+
 UNIT_MAIN("daemon-races", world_setup, world_teardown,
 	  a_guest_that_is_destroyed_while_its_memory_is_dumped_leaves_nothing,
 	  lodged_ends_while_a_guest_starts_with_the_host,
 	  a_guest_that_cannot_start_because_the_host_stops_is_not_kept,
 	  a_guest_that_waits_for_its_next_start_is_not_forgotten_by_a_failed_apply,
 	  who_waits_for_a_shutdown_hears_of_a_guest_that_is_kept_instead,
-	  a_guest_that_is_set_aside_takes_its_past_with_it_and_no_more)
+	  a_guest_that_is_set_aside_takes_its_past_with_it_and_no_more,
+	  a_guest_that_is_undefined_before_its_next_start_starts_all_the_same)
