@@ -160,13 +160,26 @@ int rpc_stream_take(struct rpc_stream *s, cJSON **ret_message)
 	return 1;
 }
 
+/* What was sent, so that memory is taken only for what a slow reader is behind. Not for a few bytes: the rest
+ * has to be moved. */
+static void drop_sent(struct rpc_stream *s)
+{
+	if (!s->sent || s->sent < s->nr_out - s->sent)
+		return;
+	s->nr_out -= s->sent;
+	memmove(s->out, s->out + s->sent, s->nr_out);
+	s->sent = 0;
+}
+
 int rpc_stream_put(struct rpc_stream *s, const cJSON *message)
 {
 	char *text = cJSON_PrintUnformatted(message);
 	size_t bytes = text ? strlen(text) : 0;
 	bool is_short = bytes < RPC_LINE_MAX;
-	char *room = text && is_short ? reserve(&s->out, s->nr_out, &s->max_out, bytes + 1) : NULL;
+	char *room;
 
+	drop_sent(s);
+	room = text && is_short ? reserve(&s->out, s->nr_out, &s->max_out, bytes + 1) : NULL;
 	if (room) {
 		memcpy(room, text, bytes + 1);
 		room[bytes] = '\n'; /* in place of the zero */

@@ -2,6 +2,7 @@
 #include "lib/rpc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -154,9 +155,32 @@ START_TEST(a_call_to_one_that_goes_away_fails)
 }
 END_TEST
 
+START_TEST(one_that_reads_slowly_for_ever_costs_bounded_memory)
+{
+	char *text = malloc(60001), *sink = malloc(60000);
+	cJSON *object = cJSON_CreateObject();
+
+	memset(text, 'x', 60000);
+	text[60000] = '\0';
+	cJSON_AddStringToObject(object, "text", text);
+	ck_assert_int_eq(fcntl(near.fd, F_SETFL, O_NONBLOCK), 0);
+	for (int i = 0; i < 20; i++) /* what it is behind */
+		ck_assert_int_eq(rpc_stream_put(&near, object), 0);
+	for (int i = 0; i < 1000; i++) {
+		ck_assert_int_eq(rpc_stream_put(&near, object), 0);
+		ck_assert_int_eq(rpc_stream_send(&near), -EAGAIN);
+		ck_assert_int_gt(read(far.fd, sink, 60000), 0);
+	}
+	ck_assert_uint_lt(near.max_out, 8 << 20);
+	cJSON_Delete(object);
+	free(text);
+	free(sink);
+}
+END_TEST
+
 UNIT_MAIN("daemon-rpc", setup, teardown, lines_come_out_as_they_went_in_whatever_the_pieces,
 	  several_lines_in_one_piece_are_taken_one_by_one,
 	  what_is_no_object_is_an_error_and_the_next_line_is_not,
 	  a_line_that_is_too_long_ends_the_connection, an_answer_beyond_the_limit_is_not_sent,
 	  every_code_has_a_name_that_leads_back, a_call_hears_what_comes_before_the_last_line,
-	  a_call_to_one_that_goes_away_fails)
+	  a_call_to_one_that_goes_away_fails, one_that_reads_slowly_for_ever_costs_bounded_memory)
