@@ -17,6 +17,7 @@
 #define FOLLOWED_LINES 10u
 #define CTRL_BRACKET   0x1d
 #define NO_ESCAPE      (-1)
+#define LINE_BYTES     8192u
 
 struct console {
 	const char *guest;
@@ -240,14 +241,13 @@ static void print_log_line(char *line)
 	}
 }
 
-/* Whole lines, until the console ends. */
+/* Line by line, until the console ends. Long ones are broken: a guest need not end its lines. */
 static void print_stream(int fd)
 {
-	cleanup_free char *line = NULL;
 	FILE *from = say_memory(fdopen(fd, "r"));
-	size_t size = 0;
+	char line[LINE_BYTES];
 
-	while (getline(&line, &size, from) > 0) {
+	while (fgets(line, sizeof(line), from)) {
 		line[strcspn(line, "\n")] = '\0';
 		print_log_line(line);
 		if (fflush(stdout))
