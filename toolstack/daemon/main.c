@@ -1,6 +1,7 @@
 /* lodged: see lodged.8. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,12 +12,60 @@
 #include "daemon/host-stop.h"
 #include "daemon/hypervisor.h"
 #include "daemon/lodged.h"
+#include "lib/size.h"
+
+#define MAX_STOP_S    86400u
+#define MAX_USER_BASE (UINT32_MAX - 65536u) /* one user for each domain */
 
 static const char usage[] =
 	"usage: lodged [--run-dir FOLDER] [--state-dir FOLDER] [--log-dir FOLDER]\n"
 	"              [--libexec-dir FOLDER] [--store SOCKET] [--user-base N]\n"
 	"              [--stop-time SECONDS] [--no-autostart]\n"
 	"Keeps guests running; see lodged(8).\n";
+
+static int parse_number(const char *text, uint32_t max, uint32_t *ret_number)
+{
+	uint64_t number;
+	struct err err;
+
+	if (number_parse(text, &number, &err) || number > max) {
+		fprintf(stderr, "lodged: \"%s\" is not a whole number up to %" PRIu32 "\n", text,
+			max);
+		return -EINVAL;
+	}
+	*ret_number = (uint32_t)number;
+	return 0;
+}
+
+static int set_option(struct options *o, int c)
+{
+	switch (c) {
+	case 'r':
+		o->run_dir = optarg;
+		return 0;
+	case 's':
+		o->state_dir = optarg;
+		return 0;
+	case 'l':
+		o->log_dir = optarg;
+		return 0;
+	case 'x':
+		o->libexec_dir = optarg;
+		return 0;
+	case 'S':
+		o->store_socket = optarg;
+		return 0;
+	case 'u':
+		return parse_number(optarg, MAX_USER_BASE, &o->user_base);
+	case 't':
+		return parse_number(optarg, MAX_STOP_S, &o->stop_s);
+	case 'n':
+		o->no_autostart = true;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -32,46 +81,20 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	int c;
+	int c, ret = 0;
 
-	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		switch (c) {
-		case 'r':
-			o->run_dir = optarg;
-			break;
-		case 's':
-			o->state_dir = optarg;
-			break;
-		case 'l':
-			o->log_dir = optarg;
-			break;
-		case 'x':
-			o->libexec_dir = optarg;
-			break;
-		case 'S':
-			o->store_socket = optarg;
-			break;
-		case 'u':
-			o->user_base = (uint32_t)strtoul(optarg, NULL, 10);
-			break;
-		case 't':
-			o->stop_s = (uint32_t)strtoul(optarg, NULL, 10);
-			break;
-		case 'n':
-			o->no_autostart = true;
-			break;
-		case 'h':
+	while (!ret && (c = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		if (c == 'h') {
 			fputs(usage, stdout);
 			exit(EXIT_SUCCESS);
-		default:
-			fputs(usage, stderr);
-			return -EINVAL;
 		}
+		ret = set_option(o, c);
 	}
-	if (optind == argc)
-		return 0;
-	fputs(usage, stderr);
-	return -EINVAL;
+	if (!ret && optind < argc)
+		ret = -EINVAL;
+	if (ret)
+		fputs(usage, stderr);
+	return ret;
 }
 
 struct signals {
@@ -112,21 +135,27 @@ static void take_signal(struct loop_fd *f, uint32_t events)
 		leave(s->lodged);
 }
 
-static int open_signals(struct lodged *l, struct signals *s)
+/* From now on they wait: also one that comes while lodged looks for its guests is heeded then. */
+static void hold_signals(sigset_t *ret_set)
 {
-	sigset_t set;
-
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGPWR);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGINT);
+	sigaddset(ret_set, SIGPWR);
+	pthread_sigmask(SIG_BLOCK, ret_set, NULL);
+}
+
+static int open_signals(struct lodged *l, const sigset_t *set, struct signals *s, struct err *err)
+{
+	int ret;
+
 	*s = (struct signals){ .lodged = l };
 	s->fd.ready = take_signal;
 	s->again.fire = stop_host;
-	s->fd.fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return s->fd.fd < 0 ? -errno : loop_add(&l->loop, &s->fd, EPOLLIN);
+	s->fd.fd = signalfd(-1, set, SFD_CLOEXEC);
+	ret = s->fd.fd < 0 ? -errno : loop_add(&l->loop, &s->fd, EPOLLIN);
+	return ret ? err_errno(err, ret, "signals") : 0;
 }
 
 int main(int argc, char **argv)
@@ -141,14 +170,16 @@ int main(int argc, char **argv)
 			     .stop_s = 60 },
 	};
 	struct signals signals;
+	sigset_t set;
 	struct err err;
 	int ret = parse_options(argc, argv, &l.options);
 
 	if (ret)
 		return 2;
+	hold_signals(&set);
 	ret = lodged_open(&l, hypervisor_open_xen, NULL, &err);
 	if (!ret)
-		ret = open_signals(&l, &signals);
+		ret = open_signals(&l, &set, &signals, &err);
 	if (ret) {
 		log_line("%s", err.text);
 		return EXIT_FAILURE;
