@@ -309,32 +309,6 @@ char *config_device(const char *text, const char *element, const char *key)
 	return found;
 }
 
-char *config_without_device(const char *text, const char *element, const char *key)
-{
-	xmlDoc *doc = read_xml(text);
-	xmlNode *n = find_device(doc, element, key);
-	char *rest = NULL;
-
-	if (n) {
-		xmlUnlinkNode(n);
-		xmlFreeNode(n);
-		rest = node_text(doc, xmlDocGetRootElement(doc));
-	}
-	xmlFreeDoc(doc);
-	return rest;
-}
-
-char *config_with_device(const char *text, const char *xml)
-{
-	static const char end[] = "</devices>";
-	const char *at = strstr(text, end);
-	char *longer;
-
-	if (!at)
-		return NULL;
-	return asprintf(&longer, "%.*s%s%s", (int)(at - text), text, xml, at) < 0 ? NULL : longer;
-}
-
 char *config_around_device(const char *xml)
 {
 	char *text;

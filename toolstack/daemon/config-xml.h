@@ -1,5 +1,5 @@
-/* Descriptions as XML trees, where that is easier than structures: comparing two, and adding or taking out one
- * device. All texts are what domain_write() gives, so they are known to be right. */
+/* Descriptions as XML trees, where that is easier than structures: comparing two, and taking out one device. All
+ * texts are what domain_write() gives, so they are known to be right. */
 #ifndef LODGE_DAEMON_CONFIG_XML_H
 #define LODGE_DAEMON_CONFIG_XML_H
 
@@ -15,12 +15,6 @@ must_check int config_compare(const char *from, const char *to, config_differenc
 
 /* The element of a device ("disk", "xvda"; "interface", its MAC address), to be freed; NULL: there is none. */
 char *config_device(const char *text, const char *element, const char *key);
-
-/* The text without it, to be freed; NULL: there is none, or no memory. */
-char *config_without_device(const char *text, const char *element, const char *key);
-
-/* The text with one more, to be freed, or NULL. xml is an element, and not checked: the result is to be read. */
-char *config_with_device(const char *text, const char *xml);
 
 /* A whole description around one device, to be freed; NULL without memory. */
 char *config_around_device(const char *xml);
