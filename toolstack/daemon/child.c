@@ -161,12 +161,18 @@ static void launch_later(struct child *c)
 	c->delay_ms = c->delay_ms ? MIN(2 * c->delay_ms, LONGEST_DELAY_MS) : FIRST_DELAY_MS;
 }
 
+/* By its handle: the number of one that is not ours may be another's as soon as it has ended. */
+static void tell(const struct child *c, int number)
+{
+	(void)!pidfd_send_signal(c->pidfd.fd, number, NULL, 0);
+}
+
 static void timer_fired(struct loop_timer *t)
 {
 	struct child *c = container_of(t, struct child, timer);
 
 	if (c->is_stopping)
-		kill(c->pid, SIGKILL);
+		tell(c, SIGKILL);
 	else if (launch(c))
 		launch_later(c);
 	else if (c->spec.started)
@@ -289,7 +295,7 @@ void child_stop(struct child *c, void (*stopped)(void *argument), void *argument
 		finish_stop(c);
 		return;
 	}
-	kill(c->pid, SIGTERM);
+	tell(c, SIGTERM);
 	loop_timer_start(c->loop, &c->timer, PATIENCE_MS);
 }
 
