@@ -10,10 +10,9 @@
 #include "back/lib/platform.h"
 #include "lib/cleanup.h"
 
-#define EVENTS_AT_ONCE 64  /* a guest can send them as fast as they are taken */
-#define BATCH          32u /* requests of one queue before the next one has its turn */
-#define PAGES_MAX      1024u
-#define NAME_BYTES     64
+#define BATCH      32u /* requests of one queue before the next one has its turn */
+#define PAGES_MAX  1024u
+#define NAME_BYTES 64
 
 static uint32_t logical_of(const struct block *b)
 {
@@ -397,20 +396,22 @@ bool block_turn(struct block *b)
 	return has_more(b);
 }
 
+static_assert(BLOCK_QUEUES_MAX < PLATFORM_EVENTS, "one look takes the events of all");
+
 void block_events(struct block *b)
 {
-	uint32_t port;
+	uint32_t ports[PLATFORM_EVENTS];
 
-	for (int i = 0; i < EVENTS_AT_ONCE && (port = platform_event(b->platform)); i++)
-		platform_enable(b->platform, port);
+	(void)platform_events(b->platform, ports); /* all of them: there are fewer queues */
 }
 
 uint64_t block_timeout_ns(const struct block *b)
 {
-	uint64_t now = b->now_ns();
+	uint64_t now;
 
 	if (!b->xenbus.is_connected || b->retry_ns == UINT64_MAX)
 		return UINT64_MAX;
+	now = b->now_ns();
 	return b->retry_ns > now ? b->retry_ns - now : 0;
 }
 

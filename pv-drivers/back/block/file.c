@@ -87,10 +87,18 @@ static void prepare(const struct file *f, const struct transfer *t, struct io_ur
 
 	switch (t->kind) {
 	case TRANSFER_READ:
-		io_uring_prep_readv(sqe, f->number, t->iov, t->nr_iov, t->offset);
+		if (t->nr_iov == 1) /* one less to copy and check for the kernel */
+			io_uring_prep_read(sqe, f->number, t->iov->iov_base,
+					   (unsigned int)t->iov->iov_len, t->offset);
+		else
+			io_uring_prep_readv(sqe, f->number, t->iov, t->nr_iov, t->offset);
 		break;
 	case TRANSFER_WRITE:
-		io_uring_prep_writev(sqe, f->number, t->iov, t->nr_iov, t->offset);
+		if (t->nr_iov == 1)
+			io_uring_prep_write(sqe, f->number, t->iov->iov_base,
+					    (unsigned int)t->iov->iov_len, t->offset);
+		else
+			io_uring_prep_writev(sqe, f->number, t->iov, t->nr_iov, t->offset);
 		break;
 	case TRANSFER_FLUSH:
 		io_uring_prep_fsync(sqe, f->number, IORING_FSYNC_DATASYNC);
@@ -246,6 +254,7 @@ int backing_open_file(struct loop *l, int fd, bool may_discard, struct backing *
 		code = err_errno(err, -errno, "the disk");
 		goto fail;
 	}
+	(void)fcntl(fd, F_SETFL, flags | O_NOATIME); /* else each read sees to it */
 	f->backing.is_read_only = (flags & O_ACCMODE) == O_RDONLY;
 	f->is_device = S_ISBLK(s.st_mode);
 	may_discard = may_discard && !f->backing.is_read_only;

@@ -290,10 +290,11 @@ static bool is_held_back(struct io *io)
 {
 	struct block *b = io->queue->block;
 	const struct request *r = &io->request;
-	uint64_t now = b->now_ns(), wait;
+	uint64_t now, wait;
 
-	if (!r->nr_sectors)
+	if (!r->nr_sectors || !b->limits.is_any)
 		return false;
+	now = b->now_ns();
 	wait = limits_ask(&b->limits, changes_disk(r),
 			  r->kind == REQUEST_DISCARD ? 0 : r->nr_sectors * SECTOR, now);
 	if (wait)
@@ -371,7 +372,7 @@ void io_retry(struct block *b)
 {
 	if (b->barrier && b->nr_busy == 1 && !b->nr_begun && list_is_empty(&b->stalled))
 		next_step(b->barrier);
-	if (b->now_ns() < b->retry_ns)
+	if (b->retry_ns == UINT64_MAX || b->now_ns() < b->retry_ns)
 		return;
 	b->retry_ns = UINT64_MAX;
 	begin_stalled(b);

@@ -72,6 +72,7 @@ void limits_start(struct limits *l, uint64_t now_ns)
 		double rate = (double)limit->rate, max = (double)limit->max;
 		double seconds = limit->max_length ? (double)limit->max_length : 1;
 
+		l->is_any |= limit->rate || limit->max;
 		fill(&limit->average, rate, MAX(rate * SLICE_S, (max - rate) * seconds));
 		fill(&limit->burst, limit->rate ? max : 0, max * SLICE_S);
 	}

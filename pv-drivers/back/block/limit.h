@@ -25,6 +25,7 @@ struct limits {
 	struct limit limit[LIMIT_UNITS][LIMIT_SCOPES];
 	uint64_t operation_size; /* bytes that count as an operation; 0: any number */
 	uint64_t last_ns;
+	bool is_any; /* else there is nothing to ask */
 };
 
 /* Takes one setting, such as "bytes-read=1000000", "operations-total-max=500", "bytes-write-max-length=10" or

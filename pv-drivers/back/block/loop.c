@@ -56,8 +56,10 @@ int loop_register(struct loop *l, int fd, struct err *err)
 
 int loop_start(struct loop *l, struct err *err)
 {
-	static const uint8_t operations[] = { IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC,
-					      IORING_OP_FALLOCATE, IORING_OP_POLL_ADD };
+	static const uint8_t operations[] = { IORING_OP_READ,    IORING_OP_READV,
+					      IORING_OP_WRITE,   IORING_OP_WRITEV,
+					      IORING_OP_FSYNC,   IORING_OP_FALLOCATE,
+					      IORING_OP_POLL_ADD };
 	struct io_uring_restriction allowed[ARRAY_SIZE(operations) + 1] = { 0 };
 	int code = io_uring_register_files(&l->ring, l->files, l->nr_files);
 
@@ -96,7 +98,7 @@ static void watch_done(struct loop_call *c, int result)
 	struct loop_watch *w = container_of(c, struct loop_watch, call);
 
 	(void)result; /* an error shows when the descriptor is used */
-	w->is_armed = false;
+	w->is_armed = c->has_more;
 	w->is_ready = true;
 	if (w->ready)
 		w->ready(w);
@@ -115,7 +117,10 @@ void loop_watch(struct loop *l, struct loop_watch *w, short events)
 		return;
 	}
 	w->call.done = watch_done;
-	io_uring_prep_poll_add(sqe, w->file, (unsigned int)events);
+	if (w->is_edge)
+		io_uring_prep_poll_multishot(sqe, w->file, (unsigned int)events);
+	else
+		io_uring_prep_poll_add(sqe, w->file, (unsigned int)events);
 	loop_mark(sqe, &w->call);
 	w->is_armed = true;
 }
@@ -127,11 +132,14 @@ static void finish_calls(struct loop *l)
 	/* One at a time: done() may begin another operation, and turn the loop. */
 	while (!io_uring_peek_cqe(&l->ring, &cqe)) {
 		struct loop_call *c = io_uring_cqe_get_data(cqe);
+		bool has_more = cqe->flags & IORING_CQE_F_MORE;
 		int result = cqe->res;
 
 		io_uring_cqe_seen(&l->ring, cqe);
-		if (c)
-			c->done(c, result);
+		if (!c)
+			continue;
+		c->has_more = has_more;
+		c->done(c, result);
 	}
 }
 

@@ -12,14 +12,17 @@ struct loop;
 /* One operation: done() is called from loop_turn(). */
 struct loop_call {
 	void (*done)(struct loop_call *c, int result);
+	bool has_more; /* done() will be called again; for a watch with is_edge */
 };
 
-/* A descriptor to be watched. is_ready is set by loop_turn(), and stays until loop_watch() is called anew. */
+/* A descriptor to be watched. is_ready is set by loop_turn(), and stays until loop_watch() is called anew. With is_edge,
+ * which is cheaper, it tells of what comes, not of what is still there: whoever hears of it takes all. */
 struct loop_watch {
 	struct loop_call call;
 	int file; /* as registered */
 	bool is_ready;
 	bool is_armed;
+	bool is_edge;
 	void (*ready)(struct loop_watch *w); /* is called then, unless NULL */
 };
 

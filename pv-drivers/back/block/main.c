@@ -316,6 +316,7 @@ static int serve(struct server *s, struct err *err)
 	struct block *b = &s->block;
 	int code = xenbus_start(&b->xenbus, err);
 
+	s->events.is_edge = true;
 	loop_watch(s->loop, &s->events, POLLIN);
 	loop_watch(s->loop, &s->store, POLLIN);
 	loop_watch(s->loop, &s->signals, POLLIN);

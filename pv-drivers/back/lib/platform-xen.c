@@ -209,16 +209,16 @@ int platform_event_fd(const struct platform *p)
 	return xenevtchn_fd(p->events);
 }
 
-uint32_t platform_event(struct platform *p)
+/* Of a port that was read, the device tells again once it was written. The library does both for one at a time. */
+uint32_t platform_events(struct platform *p, uint32_t ret_ports[PLATFORM_EVENTS])
 {
-	int port = xenevtchn_pending(p->events);
+	int fd = xenevtchn_fd(p->events);
+	ssize_t size = read(fd, ret_ports, PLATFORM_EVENTS * sizeof(*ret_ports));
 
-	return port > 0 ? (uint32_t)port : 0;
-}
-
-void platform_enable(struct platform *p, uint32_t port)
-{
-	(void)!xenevtchn_unmask(p->events, port);
+	if (size <= 0)
+		return 0;
+	(void)!write(fd, ret_ports, (size_t)size);
+	return (uint32_t)((size_t)size / sizeof(*ret_ports));
 }
 
 char *platform_read(struct platform *p, const char *path)

@@ -9,7 +9,8 @@
 
 #include "lib/err.h"
 
-#define PLATFORM_PAGE 4096u
+#define PLATFORM_PAGE   4096u
+#define PLATFORM_EVENTS 64u
 
 struct platform;
 
@@ -35,14 +36,14 @@ struct platform_copy {
 /* All of them; -EFAULT when one of them, or more, is not possible: the others are done. */
 must_check int platform_copy(struct platform *p, const struct platform_copy *copies, uint32_t nr);
 
-/* Event channels. A port that had an event stays quiet until it is enabled again. */
+/* Event channels. */
 
 must_check int platform_bind(struct platform *p, uint32_t remote_port, uint32_t *ret_port);
 void platform_unbind(struct platform *p, uint32_t port);
 void platform_notify(struct platform *p, uint32_t port);
-int platform_event_fd(const struct platform *p); /* readable: platform_event() has something */
-uint32_t platform_event(struct platform *p);     /* a port that has had an event; 0: none */
-void platform_enable(struct platform *p, uint32_t port);
+int platform_event_fd(const struct platform *p); /* readable: platform_events() has something */
+/* The ports that have had an event since they were told last. At most PLATFORM_EVENTS; fewer than that were all. */
+uint32_t platform_events(struct platform *p, uint32_t ret_ports[PLATFORM_EVENTS]);
 
 /* The store. */
 

@@ -17,7 +17,6 @@
 #define NAME_BYTES        48
 #define TELL_AGAIN_NS     UINT64_C(10000000000)
 #define ADDRESSES_NS      UINT64_C(1000000000) /* between two tellings of them */
-#define EVENTS_AT_ONCE    64                   /* a guest can send them as fast as they are taken */
 #define NS_PER_MS         UINT64_C(1000000)
 #define MULTICAST_REQUEST "request-multicast-control"
 
@@ -445,12 +444,10 @@ int device_store_news(struct device *d, struct err *err)
 
 void device_take_events(struct device *d)
 {
-	uint32_t port;
+	uint32_t ports[PLATFORM_EVENTS], nr = platform_events(d->xenbus.platform, ports);
 
-	for (int i = 0; i < EVENTS_AT_ONCE && (port = platform_event(d->xenbus.platform)); i++) {
-		net_port_event(&d->net, port);
-		platform_enable(d->xenbus.platform, port);
-	}
+	for (uint32_t i = 0; i < nr; i++)
+		net_port_event(&d->net, ports[i]);
 }
 
 /* A guest makes up as many as it likes: the store hears of them once in a while. */

@@ -22,7 +22,7 @@ struct platform {
 	bool is_granted[FAKE_GRANTS], is_read_only[FAKE_GRANTS];
 	uint32_t nr_mapped, nr_copies, nr_failures;
 	uint32_t remote[PORTS]; /* of each local port; 0: not bound */
-	bool has_event[PORTS], is_quiet[PORTS];
+	bool has_event[PORTS];
 	uint32_t nr_notified[PORTS];
 	char path[NODES][PATH_MAX_];
 	char *text[NODES];
@@ -186,7 +186,6 @@ int platform_bind(struct platform *p, uint32_t remote_port, uint32_t *ret_port)
 			continue;
 		p->remote[i] = remote_port;
 		p->has_event[i] = true; /* as the hypervisor does, in case one was lost */
-		p->is_quiet[i] = false;
 		*ret_port = i;
 		return 0;
 	}
@@ -212,21 +211,17 @@ int platform_event_fd(const struct platform *p)
 	return -1;
 }
 
-uint32_t platform_event(struct platform *p)
+uint32_t platform_events(struct platform *p, uint32_t ret_ports[PLATFORM_EVENTS])
 {
-	for (uint32_t i = 1; i < PORTS; i++) {
-		if (!p->has_event[i] || p->is_quiet[i])
+	uint32_t nr = 0;
+
+	for (uint32_t i = 1; i < PORTS && nr < PLATFORM_EVENTS; i++) {
+		if (!p->has_event[i])
 			continue;
 		p->has_event[i] = false;
-		p->is_quiet[i] = true;
-		return i;
+		ret_ports[nr++] = i;
 	}
-	return 0;
-}
-
-void platform_enable(struct platform *p, uint32_t port)
-{
-	p->is_quiet[port] = false;
+	return nr;
 }
 
 static uint32_t local_port(const struct platform *p, uint32_t remote_port)

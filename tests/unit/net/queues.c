@@ -467,6 +467,7 @@ END_TEST
 START_TEST(a_packet_waits_for_room_and_the_guest_is_asked_to_tell)
 {
 	struct netif_rx_response response;
+	uint32_t ports[PLATFORM_EVENTS];
 
 	guest_post_rx(&g, 1);
 	guest_make_frame(frame, 5000);
@@ -475,8 +476,9 @@ START_TEST(a_packet_waits_for_room_and_the_guest_is_asked_to_tell)
 	ck_assert(!guest_rx_response(&g, &response, NULL));
 	ck_assert(!ring_front_push(&g.rx));
 	guest_post_rx(&g, 1);
-	ck_assert_uint_eq(platform_event(g.platform), net.queues[0].tx_port);
-	ck_assert_uint_eq(platform_event(g.platform), net.queues[0].rx_port);
+	ck_assert_uint_eq(platform_events(g.platform, ports), 2);
+	ck_assert_uint_eq(ports[0], net.queues[0].tx_port);
+	ck_assert_uint_eq(ports[1], net.queues[0].rx_port);
 	ck_assert_int_eq(serve(), 0);
 	ck_assert_int_eq(next_rx(NULL).status, 4096);
 	ck_assert_int_eq(next_rx(NULL).status, 904);
