@@ -1,6 +1,7 @@
 /*
  * Taking a device out of a running guest: the backend is told to close and that it stays offline; when both
- * ends have closed, everything goes. A guest that does not let go within the time keeps its device.
+ * ends have closed, its process ends, and everything goes. A guest that does not let go within the time keeps
+ * its device.
  */
 #include "daemon/device-unplug.h"
 
@@ -15,8 +16,9 @@
 #define STATE_CLOSED  6u
 
 struct device_unplug {
-	struct device *device;
-	struct loop_timer timer;
+	struct device *device;   /* NULL: it has gone otherwise */
+	struct loop_timer timer; /* the end of patience; then, the next look whether it is gone */
+	bool is_stopping;        /* the process calls back */
 	struct loop_task finish; /* not from inside of a watch of the device */
 	device_done_fn done;
 	void *argument;
@@ -29,14 +31,15 @@ static void end(struct device *d, int ret, const struct err *err)
 	d->unplug = NULL;
 	loop_timer_stop(&u->timer);
 	loop_task_cancel(&u->finish);
+	u->device = NULL;
 	if (u->done)
 		u->done(u->argument, ret, err);
-	free(u);
+	if (!u->is_stopping)
+		free(u);
 }
 
-static void finish(struct loop_task *t)
+static void discard(struct device_unplug *u)
 {
-	struct device_unplug *u = container_of(t, struct device_unplug, finish);
 	struct device *d = u->device;
 	struct guest *g = d->guest;
 	device_done_fn done = u->done;
@@ -52,8 +55,57 @@ static void finish(struct loop_task *t)
 		done(argument, ret, &err);
 }
 
+static void look_whether_gone(struct loop_timer *t)
+{
+	struct device_unplug *u = container_of(t, struct device_unplug, timer);
+
+	if (device_is_gone(u->device))
+		discard(u);
+	else
+		loop_timer_start(&u->device->guest->lodged->loop, t, DEVICE_LOOK_MS);
+}
+
+static void process_gone(void *argument)
+{
+	struct device_unplug *u = argument;
+
+	u->is_stopping = false;
+	if (u->device)
+		look_whether_gone(&u->timer);
+	else
+		free(u);
+}
+
+static void give_up(struct loop_timer *t)
+{
+	struct device_unplug *u = container_of(t, struct device_unplug, timer);
+	struct device *d = u->device;
+	struct err err;
+
+	err_set(&err, -ETIMEDOUT, "the guest does not let go of %s %s", d->class->name, d->label);
+	end(d, -ETIMEDOUT, &err);
+}
+
+static void finish(struct loop_task *t)
+{
+	struct device_unplug *u = container_of(t, struct device_unplug, finish);
+	struct child *process = u->device->process;
+
+	loop_timer_stop(&u->timer);
+	u->timer.fire = look_whether_gone;
+	if (!process) {
+		look_whether_gone(&u->timer);
+		return;
+	}
+	u->is_stopping = true;
+	u->device->process = NULL;
+	child_stop(process, process_gone, u);
+}
+
 void device_unplug_look(struct device *d)
 {
+	if (d->unplug->timer.fire != give_up) /* it is on its way already */
+		return;
 	if (d->backend_state == STATE_CLOSED || d->backend_state == 0)
 		loop_soon(&d->guest->lodged->loop, &d->unplug->finish);
 }
@@ -66,16 +118,6 @@ void device_unplug_abort(struct device *d)
 		return;
 	err_set(&err, -ESRCH, "the guest ended first");
 	end(d, -ESRCH, &err);
-}
-
-static void give_up(struct loop_timer *t)
-{
-	struct device_unplug *u = container_of(t, struct device_unplug, timer);
-	struct device *d = u->device;
-	struct err err;
-
-	err_set(&err, -ETIMEDOUT, "the guest does not let go of %s %s", d->class->name, d->label);
-	end(d, -ETIMEDOUT, &err);
 }
 
 void device_detach(struct device *d, unsigned int timeout_ms, device_done_fn done, void *argument)

@@ -290,16 +290,33 @@ static void ending_put(struct ending *e)
 struct last_device {
 	struct device *device;
 	struct ending *ending;
+	struct loop_timer again;
 };
+
+bool device_is_gone(struct device *d)
+{
+	return !d->class->is_gone || d->class->is_gone(d);
+}
+
+static void look_whether_gone(struct loop_timer *t)
+{
+	struct last_device *last = container_of(t, struct last_device, again);
+	struct ending *e = last->ending;
+
+	if (!device_is_gone(last->device)) {
+		loop_timer_start(&last->device->guest->lodged->loop, t, DEVICE_LOOK_MS);
+		return;
+	}
+	device_free(last->device);
+	free(last);
+	ending_put(e);
+}
 
 static void process_gone(void *argument)
 {
 	struct last_device *last = argument;
-	struct ending *e = last->ending;
 
-	device_free(last->device);
-	free(last);
-	ending_put(e);
+	look_whether_gone(&last->again);
 }
 
 /* Without memory (e or last NULL) nobody waits for the process. */
@@ -319,7 +336,7 @@ static void device_end(struct device *d, struct ending *e)
 		device_free(d);
 		return;
 	}
-	*last = (struct last_device){ d, e };
+	*last = (struct last_device){ .device = d, .ending = e, .again.fire = look_whether_gone };
 	e->nr++;
 	child_stop(process, process_gone, last);
 }

@@ -64,6 +64,10 @@ struct device_class {
 	/* Adds texts: what `list` shows. NULL: none. */
 	void (*addresses)(const struct device *d, cJSON *array);
 
+	/* The process has ended: whether what it had begun has, too, so that what the device used is free.
+	 * Asked again until it is so. The guest may be gone. May be NULL: at once. */
+	bool (*is_gone)(struct device *d);
+
 	/* Undoes prepare(), whatever of it was done. The backend and the nodes are gone; so may be the guest. */
 	void (*release)(struct device *d);
 };
@@ -89,6 +93,11 @@ struct device {
 	struct device_unplug *unplug; /* while it is on its way out */
 	void *private;
 };
+
+#define DEVICE_LOOK_MS 5u /* between two questions whether it is gone */
+
+/* Of one whose process has ended, or that has none. */
+bool device_is_gone(struct device *d);
 
 /* A XenbusState as a word: "connected". */
 const char *device_state_name(unsigned int state);

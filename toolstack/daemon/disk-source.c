@@ -87,6 +87,25 @@ static int lock_image(const struct disk *disk, int fd, struct err *err)
 		       disk->path);
 }
 
+int disk_source_open_anew(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+bool disk_source_is_free(const struct disk *disk, int fd)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BYTE, .l_len = 1
+	};
+
+	if (disk_is_read_only(disk) || disk->shareable)
+		return true; /* others may have it */
+	return fcntl(fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK;
+}
+
 /* Of open(), for the cache mode. */
 static int flags_of(const struct disk *disk)
 {

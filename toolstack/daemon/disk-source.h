@@ -15,6 +15,11 @@
 /* Opens a disk of type file or block as its cache mode asks for, and locks it. -EBUSY: another one uses it. */
 must_check int disk_source_open(const struct disk *disk, int *ret_fd, struct err *err);
 
+/* The same file by a description of its own, which has no lock; -1: it cannot be opened. */
+int disk_source_open_anew(int fd);
+/* Whether nobody has locked it for writing any more. fd: of disk_source_open_anew(). */
+bool disk_source_is_free(const struct disk *disk, int fd);
+
 /* A disk of no bytes: a drive without a disc. */
 must_check int disk_source_empty(int *ret_fd, struct err *err);
 

@@ -33,10 +33,13 @@
 #define IMAGE_FD       4
 #define LIMITS_MAX     20
 #define TEXT_BYTES     48
+#define LOOKS_MAX      (10000u / DEVICE_LOOK_MS)
 
 struct disk_state {
 	struct device *device;
-	int fd;         /* of the image; -1: none, it is somewhere in the network */
+	int fd;       /* of the image; -1: none, it is somewhere in the network */
+	int probe_fd; /* the image opened anew, to see its lock; -1: not yet */
+	unsigned int nr_looks;
 	int loop_fd;    /* the kernel's backend; -1: none */
 	int journal_fd; /* -1: none yet */
 	char *source;   /* for the server, and for people */
@@ -88,6 +91,7 @@ static void identify(struct device *d)
 
 	disk->device = d;
 	disk->fd = -1;
+	disk->probe_fd = -1;
 	disk->loop_fd = -1;
 	disk->journal_fd = -1;
 	d->id = device_disk_id(d->label);
@@ -507,6 +511,22 @@ static void close_one(int fd)
 		close(fd);
 }
 
+/* A dead process' io_uring lets go of the image, and with it of the lock, when its last operation has ended. The lock is
+ * ours, too, as long as we have the same description. Where that takes for ever, the guest is not held up: who wants the
+ * image next is told that it is in use. */
+static bool disk_is_gone(struct device *d)
+{
+	struct disk_state *disk = d->private;
+
+	if (disk->fd >= 0) {
+		disk->probe_fd = disk_source_open_anew(disk->fd);
+		close(disk->fd);
+		disk->fd = -1;
+	}
+	return disk->probe_fd < 0 || disk->nr_looks++ >= LOOKS_MAX ||
+	       disk_source_is_free(config_of(d), disk->probe_fd);
+}
+
 static void disk_release(struct device *d)
 {
 	struct disk_state *disk = d->private;
@@ -515,6 +535,7 @@ static void disk_release(struct device *d)
 		return;
 	nodes_unwatch(d->lodged->nodes, &disk->status_watch);
 	close_one(disk->fd);
+	close_one(disk->probe_fd);
 	close_one(disk->loop_fd);
 	close_one(disk->journal_fd);
 	if (*disk->journal && !d->is_forgotten)
@@ -534,6 +555,7 @@ const struct device_class disk_class = {
 	.plug = disk_plug,
 	.adopt = disk_adopt,
 	.status = disk_status,
+	.is_gone = disk_is_gone,
 	.release = disk_release,
 };
 

@@ -142,6 +142,20 @@ START_TEST(an_image_in_use_is_refused_until_the_other_guest_has_ended)
 }
 END_TEST
 
+/* What a backend has begun may go on when its process has ended. */
+START_TEST(an_image_is_free_when_destroy_is_answered)
+{
+	write_file("run/lodge-block",
+		   "#!/bin/sh\ntrap 'exit 0' TERM\necho \"$@\" >\"${0%/*}/called\"\n"
+		   "sleep 1 >/dev/null 2>&1 &\nwait\n",
+		   0700);
+	create("web", "a.img", "");
+	world_until(was_called_with("--domain"));
+	world_ok("{'verb':'destroy','guest':'web'}");
+	create("db", "a.img", "");
+}
+END_TEST
+
 START_TEST(images_are_shared_by_those_that_only_read_or_may_share)
 {
 	create("web", "a.img", "<readonly/>");
@@ -412,6 +426,7 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  each_guest_s_processes_have_a_user_of_their_own, an_image_that_is_missing_is_refused,
 	  an_image_of_another_format_than_said_is_refused, an_image_that_is_no_file_is_refused,
 	  an_image_in_use_is_refused_until_the_other_guest_has_ended,
+	  an_image_is_free_when_destroy_is_answered,
 	  images_are_shared_by_those_that_only_read_or_may_share,
 	  one_guest_cannot_have_an_image_twice, disks_come_go_and_are_listed_while_a_guest_runs,
 	  a_new_lodged_has_the_image_and_its_lock_from_the_process_that_serves_it,
