@@ -304,7 +304,7 @@ static void look_whether_gone(struct loop_timer *t)
 	struct ending *e = last->ending;
 
 	if (!device_is_gone(last->device)) {
-		loop_timer_start(&last->device->guest->lodged->loop, t, DEVICE_LOOK_MS);
+		loop_timer_start(&last->device->lodged->loop, t, DEVICE_LOOK_MS);
 		return;
 	}
 	device_free(last->device);
@@ -319,10 +319,23 @@ static void process_gone(void *argument)
 	look_whether_gone(&last->again);
 }
 
-/* Without memory (e or last NULL) nobody waits for the process. */
+/* Upon which the kernel's backend lets go. */
+static void remove_backend_nodes(const struct device *d)
+{
+	struct batch b;
+	struct err err;
+
+	batch_init(&b);
+	batch_remove(&b, d->backend_path);
+	if (nodes_run(d->lodged->nodes, &b, false, &err))
+		log_line("%s %s: %s", d->class->name, d->label, err.text);
+	batch_fini(&b);
+}
+
+/* Without memory (e or last NULL) nobody waits for the backend. */
 static void device_end(struct device *d, struct ending *e)
 {
-	struct last_device *last = e && d->process ? malloc(sizeof(*last)) : NULL;
+	struct last_device *last = e ? malloc(sizeof(*last)) : NULL;
 	struct child *process = d->process;
 
 	watch_off(d);
@@ -338,7 +351,13 @@ static void device_end(struct device *d, struct ending *e)
 	}
 	*last = (struct last_device){ .device = d, .ending = e, .again.fire = look_whether_gone };
 	e->nr++;
-	child_stop(process, process_gone, last);
+	if (process) {
+		child_stop(process, process_gone, last);
+		return;
+	}
+	if (d->class->is_gone && *d->backend_path)
+		remove_backend_nodes(d);
+	look_whether_gone(&last->again);
 }
 
 void devices_end(struct guest *g, void (*done)(void *argument), void *argument)

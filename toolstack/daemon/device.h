@@ -64,8 +64,9 @@ struct device_class {
 	/* Adds texts: what `list` shows. NULL: none. */
 	void (*addresses)(const struct device *d, cJSON *array);
 
-	/* The process has ended: whether what it had begun has, too, so that what the device used is free.
-	 * Asked again until it is so. The guest may be gone. May be NULL: at once. */
+	/* The process has ended, or the kernel's backend has lost its nodes: whether what it had begun has
+	 * ended, too, so that what the device used is free. Asked again until it is so; the guest may be gone
+	 * by then. May be NULL: at once. */
 	bool (*is_gone)(struct device *d);
 
 	/* Undoes prepare(), whatever of it was done. The backend and the nodes are gone; so may be the guest. */

@@ -25,15 +25,16 @@
 #include "daemon/guest.h"
 #include "daemon/nic-switch.h"
 
-#define BLKBACK_DRIVER "/sys/bus/xen-backend/drivers/vbd"
-#define QUEUES_DEFAULT 4u
-#define QUEUES_MAX     8u
-#define LOGICAL_MAX    4096u
-#define JOURNAL_FD     3 /* in lodge-block */
-#define IMAGE_FD       4
-#define LIMITS_MAX     20
-#define TEXT_BYTES     48
-#define LOOKS_MAX      (10000u / DEVICE_LOOK_MS)
+#define BLKBACK_DRIVER  "/sys/bus/xen-backend/drivers/vbd"
+#define BLKBACK_DEVICES "/sys/bus/xen-backend/devices"
+#define QUEUES_DEFAULT  4u
+#define QUEUES_MAX      8u
+#define LOGICAL_MAX     4096u
+#define JOURNAL_FD      3 /* in lodge-block */
+#define IMAGE_FD        4
+#define LIMITS_MAX      20
+#define TEXT_BYTES      48
+#define LOOKS_MAX       (10000u / DEVICE_LOOK_MS)
 
 struct disk_state {
 	struct device *device;
@@ -459,8 +460,11 @@ static int disk_adopt(struct device *d, size_t index, const cJSON *saved, struct
 	(void)index;
 	identify(d);
 	disk->source = disk_source_name(config_of(d));
+	/* The kernel has all it needs; a loop device has the lock, too. */
 	if (is_blkback(d))
-		return 0; /* the kernel has all it needs */
+		return config_of(d)->type == DISK_BLOCK
+			       ? disk_source_open(config_of(d), &disk->fd, err)
+			       : 0;
 	code = check_process(d, err);
 	if (code)
 		return code;
@@ -511,6 +515,18 @@ static void close_one(int fd)
 		close(fd);
 }
 
+/* The kernel's backend has a device of its own as long as it uses the disk: vbd-DOMAIN-ID. */
+static bool kernel_has(const struct device *d)
+{
+	uint32_t domain;
+	char path[64];
+
+	if (sscanf(d->backend_path, "/local/domain/0/backend/vbd/%" SCNu32, &domain) != 1)
+		return false;
+	snprintf(path, sizeof(path), BLKBACK_DEVICES "/vbd-%" PRIu32 "-%u", domain, d->id);
+	return !access(path, F_OK);
+}
+
 /* A dead process' io_uring lets go of the image, and with it of the lock, when its last operation has ended. The lock is
  * ours, too, as long as we have the same description. Where that takes for ever, the guest is not held up: who wants the
  * image next is told that it is in use. */
@@ -523,8 +539,13 @@ static bool disk_is_gone(struct device *d)
 		close(disk->fd);
 		disk->fd = -1;
 	}
-	return disk->probe_fd < 0 || disk->nr_looks++ >= LOOKS_MAX ||
-	       disk_source_is_free(config_of(d), disk->probe_fd);
+	close_one(disk->loop_fd); /* it goes with the last who has it open */
+	disk->loop_fd = -1;
+	if (disk->nr_looks++ >= LOOKS_MAX)
+		return true;
+	if (is_blkback(d) && kernel_has(d))
+		return false;
+	return disk->probe_fd < 0 || disk_source_is_free(config_of(d), disk->probe_fd);
 }
 
 static void disk_release(struct device *d)
