@@ -27,7 +27,7 @@ enum domain_action {
 /* A disk and a network card each have the type of their source first. */
 enum disk_type { DISK_FILE, DISK_BLOCK, DISK_NETWORK };
 enum disk_device { DISK_DISK, DISK_CDROM };
-enum disk_format { DISK_RAW, DISK_QCOW2 };
+enum disk_format { DISK_RAW, DISK_QCOW2, DISK_VMDK, DISK_VPC, DISK_VHDX, DISK_VDI, DISK_FORMATS };
 enum disk_cache {
 	DISK_CACHE_DEFAULT,
 	DISK_CACHE_NONE,

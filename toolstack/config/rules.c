@@ -363,11 +363,11 @@ static const struct choice disk_devices[] = {
 static const struct choice disk_formats[] = {
 	[DISK_RAW] = { .name = "raw" },
 	[DISK_QCOW2] = { .name = "qcow2" },
-	REFUSED("vmdk", "convert it: qemu-img convert -O qcow2"),
-	REFUSED("vdi", "convert it: qemu-img convert -O qcow2"),
-	REFUSED("vpc", "convert it: qemu-img convert -O qcow2"),
-	REFUSED("vhd", "convert it: qemu-img convert -O qcow2"),
-	REFUSED("vhdx", "convert it: qemu-img convert -O qcow2"),
+	[DISK_VMDK] = { .name = "vmdk" },
+	[DISK_VPC] = { .name = "vpc" },
+	[DISK_VHDX] = { .name = "vhdx" },
+	[DISK_VDI] = { .name = "vdi" },
+	REFUSED("vhd", "it is called \"vpc\", or \"vhdx\""),
 	REFUSED("qcow", "convert it: qemu-img convert -O qcow2"),
 	REFUSED("qed", "convert it: qemu-img convert -O qcow2"),
 };

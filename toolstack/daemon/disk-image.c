@@ -106,7 +106,7 @@ static int make_overlay(const struct disk *base, const char *to, struct err *err
 					  "-b",
 					  base->path,
 					  "-F",
-					  base->format == DISK_QCOW2 ? "qcow2" : "raw",
+					  disk_format_names[base->format],
 					  to,
 					  NULL };
 
@@ -117,15 +117,16 @@ static int make_overlay(const struct disk *base, const char *to, struct err *err
 	return run_program(arguments, NULL, err);
 }
 
-/* Not while somebody writes to it. */
+/* Not while somebody writes to it. Of a format that is known by its start; else it is raw. */
 static int open_base(struct disk *base, int *ret_fd, struct err *err)
 {
 	int code = disk_source_open(base, ret_fd, err);
 
-	if (code != -EINVAL || base->format == DISK_QCOW2)
-		return code;
-	base->format = DISK_QCOW2;
-	return disk_source_open(base, ret_fd, err);
+	for (unsigned int f = DISK_QCOW2; code == -EINVAL && f < DISK_FORMATS; f++) {
+		base->format = f;
+		code = disk_source_open(base, ret_fd, err);
+	}
+	return code;
 }
 
 int image_clone(const char *from, const char *to, enum clone_way way, enum clone_way *ret_way,

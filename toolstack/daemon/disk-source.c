@@ -13,9 +13,9 @@
 
 #include <linux/loop.h>
 
-#define LOCK_BYTE   ((off_t)1 << 61)
-#define QCOW2_MAGIC "QFI\xfb"
-#define LOOP_TRIES  8
+#define LOCK_BYTE  ((off_t)1 << 61)
+#define VHD_FOOTER 512
+#define LOOP_TRIES 8
 
 bool disk_is_read_only(const struct disk *disk)
 {
@@ -52,23 +52,59 @@ static int check_kind(const struct disk *disk, int fd, struct err *err)
 	return 0;
 }
 
+const char *const disk_format_names[DISK_FORMATS] = {
+	[DISK_RAW] = "raw", [DISK_QCOW2] = "qcow2", [DISK_VMDK] = "vmdk",
+	[DISK_VPC] = "vpc", [DISK_VHDX] = "vhdx",   [DISK_VDI] = "vdi",
+};
+
+static bool has_magic(int fd, off_t offset, const char *magic)
+{
+	char bytes[8];
+	size_t length = strlen(magic);
+
+	return pread(fd, bytes, length, offset) == (ssize_t)length && !memcmp(bytes, magic, length);
+}
+
+/* What an image begins with. A VHD of fixed size looks like a raw image but for its last sector. */
+static bool is_of_format(int fd, enum disk_format format)
+{
+	switch (format) {
+	case DISK_QCOW2:
+		return has_magic(fd, 0, "QFI\xfb");
+	case DISK_VMDK:
+		return has_magic(fd, 0, "KDMV");
+	case DISK_VPC:
+		return has_magic(fd, 0, "conectix") ||
+		       has_magic(fd, lseek(fd, -VHD_FOOTER, SEEK_END), "conectix");
+	case DISK_VHDX:
+		return has_magic(fd, 0, "vhdxfile");
+	case DISK_VDI:
+		return has_magic(fd, 64, "\x7f\x10\xda\xbe");
+	default:
+		return true;
+	}
+}
+
 static int check_format(const struct disk *disk, struct err *err)
 {
 	int fd = open(disk->path, O_RDONLY | O_CLOEXEC);
-	char magic[4] = "";
-	bool is_qcow2;
+	enum disk_format found = disk->format;
+	bool is_right;
 
 	if (fd < 0)
 		return err_errno(err, -errno, "%s", disk->path);
-	is_qcow2 = pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
-		   !memcmp(magic, QCOW2_MAGIC, sizeof(magic));
+	is_right = is_of_format(fd, disk->format);
+	for (unsigned int f = DISK_QCOW2; disk->format == DISK_RAW && f < DISK_FORMATS; f++)
+		if (f != DISK_VPC && is_of_format(fd, f))
+			found = f;
 	close(fd);
-	if (is_qcow2 == (disk->format == DISK_QCOW2))
-		return 0;
-	return err_set(err, -EINVAL,
-		       is_qcow2 ? "%s is a qcow2 image; write <driver type=\"qcow2\"/>"
-				: "%s is not a qcow2 image",
-		       disk->path);
+	if (!is_right)
+		return err_set(err, -EINVAL, "%s is not a %s image", disk->path,
+			       disk_format_names[disk->format]);
+	if (found != disk->format)
+		return err_set(err, -EINVAL, "%s is a %s image; write <driver type=\"%s\"/>",
+			       disk->path, disk_format_names[found], disk_format_names[found]);
+	return 0;
 }
 
 static int lock_image(const struct disk *disk, int fd, struct err *err)

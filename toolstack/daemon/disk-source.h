@@ -12,6 +12,9 @@
 #include "config/domain.h"
 #include "lib/err.h"
 
+/* As qemu calls them. */
+extern const char *const disk_format_names[DISK_FORMATS];
+
 /* Opens a disk of type file or block as its cache mode asks for, and locks it. -EBUSY: another one uses it. */
 must_check int disk_source_open(const struct disk *disk, int *ret_fd, struct err *err);
 

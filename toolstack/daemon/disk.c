@@ -330,7 +330,7 @@ static void add_source(const struct device *d, struct words *w)
 		add(w, "--image");
 		add(w, disk->source);
 		add(w, "--format");
-		add(w, config->format == DISK_QCOW2 ? "qcow2" : "raw");
+		add(w, disk_format_names[config->format]);
 		add(w, "--cache");
 		add(w, cache_of(config));
 		add(w, "--qemu-nbd");
@@ -503,7 +503,7 @@ static void disk_status(struct device *d, cJSON *object)
 
 	cJSON_AddStringToObject(object, "target", d->label);
 	cJSON_AddStringToObject(object, "source", disk->source ? disk->source : "");
-	cJSON_AddStringToObject(object, "format", config->format == DISK_QCOW2 ? "qcow2" : "raw");
+	cJSON_AddStringToObject(object, "format", disk_format_names[config->format]);
 	cJSON_AddBoolToObject(object, "read_only", disk_is_read_only(config));
 	if (disk->fd >= 0 && config->format == DISK_RAW)
 		cJSON_AddNumberToObject(object, "bytes", (double)size_of(disk->fd));

@@ -120,6 +120,10 @@ START_TEST(an_image_of_another_format_than_said_is_refused)
 	write_file("q.img", "QFI\xfb and so on", 0600);
 	ck_assert_str_eq(code_of("web", "q.img", ""), "invalid");
 	ck_assert_str_eq(code_of("web", "a.img", "<driver type=\\\"qcow2\\\"/>"), "invalid");
+	ck_assert_str_eq(code_of("web", "a.img", "<driver type=\\\"vpc\\\"/>"), "invalid");
+	write_file("v.img", "KDMV and so on", 0600);
+	ck_assert_str_eq(code_of("web", "v.img", ""), "invalid");
+	ck_assert_str_eq(code_of("web", "v.img", "<driver type=\\\"vdi\\\"/>"), "invalid");
 }
 END_TEST
 
