@@ -34,8 +34,13 @@ int guest_pause(struct guest *g, struct err *err)
 		return err_errno(err, ret, "pausing \"%s\"", g->name);
 	g->is_paused = true;
 	ret = record_save(g, err);
+	if (ret) {
+		g->is_paused = false;
+		(void)!hypervisor_unpause(g->lodged->hv, g->domain);
+		return ret;
+	}
 	guest_changed(g, "paused");
-	return ret;
+	return 0;
 }
 
 int guest_resume(struct guest *g, struct err *err)

@@ -559,6 +559,22 @@ START_TEST(a_guest_that_cannot_be_renamed_keeps_its_name)
 }
 END_TEST
 
+START_TEST(a_guest_whose_pause_cannot_be_written_down_goes_on)
+{
+	char away[300], from[300];
+
+	create("web", "");
+	snprintf(away, sizeof(away), "%s", world_path("away"));
+	snprintf(from, sizeof(from), "%s", world_path("state/state"));
+	ck_assert_int_eq(rename(from, away), 0);
+	ck_assert_str_eq(world_code("{'verb':'pause','guest':'web'}"), "failed");
+	ck_assert_int_eq(rename(away, from), 0);
+	ck_assert_uint_eq(fake_domain(1)->info.pause_count, 0);
+	ck_assert_str_eq(state_of("web"), "running");
+	world_ok("{'verb':'pause','guest':'web'}");
+}
+END_TEST
+
 UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_is_in_xenstore,
 	  a_destroyed_guest_leaves_nothing, the_end_of_a_forgotten_guest_can_be_asked_for,
 	  a_guest_that_is_created_paused_waits, a_build_that_fails_anywhere_leaves_nothing,
@@ -583,4 +599,5 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  a_list_tells_in_short_why_guests_ended,
 	  an_answer_that_is_too_long_is_an_error_and_not_the_end,
 	  numbers_that_are_not_whole_or_too_large_are_refused,
-	  no_object_in_an_answer_has_a_member_twice, a_guest_that_cannot_be_renamed_keeps_its_name)
+	  no_object_in_an_answer_has_a_member_twice, a_guest_that_cannot_be_renamed_keeps_its_name,
+	  a_guest_whose_pause_cannot_be_written_down_goes_on)
