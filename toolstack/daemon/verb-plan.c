@@ -370,6 +370,8 @@ void verb_apply(struct lodged *l, struct request *r)
 	struct config *c = request_config(r, false);
 	struct guest *g = c ? guest_of(l, c) : NULL;
 	struct apply *a;
+	struct err err;
+	int ret;
 
 	if (!c)
 		return;
@@ -384,7 +386,11 @@ void verb_apply(struct lodged *l, struct request *r)
 	}
 	a->request = r;
 	a->nr_pending = 1;
-	a->ret = g ? apply(g, c, a, &a->err) : apply_new(l, c, &a->err);
+	ret = g ? apply(g, c, a, &err) : apply_new(l, c, &err);
+	if (ret) { /* else a device may have failed to go already */
+		a->ret = ret;
+		a->err = err;
+	}
 	config_put(c);
 	apply_put(a);
 }

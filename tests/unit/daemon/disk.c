@@ -426,6 +426,22 @@ START_TEST(a_backend_that_takes_its_time_may_outlive_its_guest)
 }
 END_TEST
 
+static void ignore(void *argument, int ret, const struct err *err)
+{
+	(void)argument;
+	(void)ret;
+	(void)err;
+}
+
+START_TEST(apply_says_so_when_a_device_cannot_be_detached)
+{
+	create("web", "a.img", "");
+	device_detach(device_find(guest_by_name(&lodged, "web"), &disk_class, "xvda"), 60000,
+		      ignore, NULL);
+	ck_assert_str_eq(world_code("{'verb':'apply','xml':'%s'}", world_xml("web", "")), "busy");
+}
+END_TEST
+
 UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process_and_its_journal,
 	  each_guest_s_processes_have_a_user_of_their_own, an_image_that_is_missing_is_refused,
 	  an_image_of_another_format_than_said_is_refused, an_image_that_is_no_file_is_refused,
@@ -439,4 +455,5 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused,
 	  the_image_is_never_taken_from_another_process_that_has_got_the_number,
 	  a_backend_that_a_second_lodged_has_started_is_known_to_the_third,
-	  a_backend_that_takes_its_time_may_outlive_its_guest)
+	  a_backend_that_takes_its_time_may_outlive_its_guest,
+	  apply_says_so_when_a_device_cannot_be_detached)
