@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 #include "daemon/lodged.h"
 #include "lib/size.h"
 
+#define MAX_FILES     262144u
 #define MAX_STOP_S    86400u
 #define MAX_USER_BASE (UINT32_MAX - 65536u) /* one user for each domain */
 
@@ -158,6 +161,15 @@ static int open_signals(struct lodged *l, const sigset_t *set, struct signals *s
 	return ret ? err_errno(err, ret, "signals") : 0;
 }
 
+/* A guest takes a dozen: images, journals, queues, each twice for the next start of its process. */
+static void allow_files(void)
+{
+	struct rlimit limit = { MAX_FILES, MAX_FILES };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		log_line("the number of open files stays as it is: %s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	static struct lodged l = {
@@ -177,6 +189,7 @@ int main(int argc, char **argv)
 	if (ret)
 		return 2;
 	hold_signals(&set);
+	allow_files();
 	ret = lodged_open(&l, hypervisor_open_xen, NULL, &err);
 	if (!ret)
 		ret = open_signals(&l, &set, &signals, &err);
