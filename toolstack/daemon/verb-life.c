@@ -184,6 +184,10 @@ void verb_autostart(struct lodged *l, struct request *r)
 			     g->name);
 		return;
 	}
+	if (!cJSON_IsBool(cJSON_GetObjectItemCaseSensitive(r->message, "on"))) {
+		request_fail(r, RPC_INVALID, "\"on\" is true or false");
+		return;
+	}
 	c = config_copy(g->defined);
 	if (!c) {
 		request_fail(r, RPC_NO_MEMORY, "no memory");

@@ -575,6 +575,16 @@ START_TEST(a_guest_whose_pause_cannot_be_written_down_goes_on)
 }
 END_TEST
 
+START_TEST(autostart_wants_to_be_told_which)
+{
+	define("web", "");
+	world_ok("{'verb':'autostart','guest':'web','on':true}");
+	ck_assert_str_eq(world_code("{'verb':'autostart','guest':'web'}"), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'autostart','guest':'web','on':'off'}"), "invalid");
+	ck_assert(guest_by_name(&lodged, "web")->defined->d->autostart);
+}
+END_TEST
+
 UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_is_in_xenstore,
 	  a_destroyed_guest_leaves_nothing, the_end_of_a_forgotten_guest_can_be_asked_for,
 	  a_guest_that_is_created_paused_waits, a_build_that_fails_anywhere_leaves_nothing,
@@ -600,4 +610,4 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  an_answer_that_is_too_long_is_an_error_and_not_the_end,
 	  numbers_that_are_not_whole_or_too_large_are_refused,
 	  no_object_in_an_answer_has_a_member_twice, a_guest_that_cannot_be_renamed_keeps_its_name,
-	  a_guest_whose_pause_cannot_be_written_down_goes_on)
+	  a_guest_whose_pause_cannot_be_written_down_goes_on, autostart_wants_to_be_told_which)
