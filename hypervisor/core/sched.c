@@ -601,7 +601,7 @@ static struct vcpu *take_from_others(struct cpu *c)
 	}
 	if (v)
 		end_move(v);
-	return take_head(c, arch_now_ns());
+	return queue_head(c) ? take_head(c, arch_now_ns()) : NULL;
 }
 
 /* next is c's current from now on; it may have been before. */

@@ -13,4 +13,10 @@ struct vm_regs {
 	uint64_t rip, rflags;
 };
 
+/* Bits of rflags that make a difference to us. */
+#define RFLAGS_TF (1ull << 8)
+#define RFLAGS_IF (1ull << 9)
+#define RFLAGS_DF (1ull << 10)
+#define RFLAGS_VM (1ull << 17)
+
 #endif

@@ -23,8 +23,6 @@ static_assert(offsetof(struct vm_regs, rcx) == 8 && offsetof(struct vm_regs, rdi
 	      "vmrun.S has these numbers");
 
 #define VM_CR_SVMDIS (1ull << 4)
-#define RFLAGS_IF    (1ull << 9)
-#define RFLAGS_VM    (1ull << 17)
 #define PAT_AT_RESET 0x0007040600070406ull
 #define DR6_AT_RESET 0xffff0ff0ull
 #define DR7_AT_RESET 0x400ull

@@ -18,11 +18,10 @@
 #include "x86/vm/vlapic.h"
 #include "x86/vm/vm.h"
 
-#define RFLAGS_IF (1ull << 9)
-#define DR6_BS    (1ull << 14)
-#define XCR0_X87  (1ull << 0)
-#define XCR0_SSE  (1ull << 1)
-#define XCR0_AVX  (1ull << 2)
+#define DR6_BS   (1ull << 14)
+#define XCR0_X87 (1ull << 0)
+#define XCR0_SSE (1ull << 1)
+#define XCR0_AVX (1ull << 2)
 
 void inject_fault(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {

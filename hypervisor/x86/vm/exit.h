@@ -13,8 +13,6 @@ typedef int exit_fn(struct vcpu *v, const struct exit_info *x);
 exit_fn exit_hypercall, exit_cpuid, exit_msr_read, exit_msr_write, exit_rdtsc, exit_rdtscp, exit_io,
 	exit_npt_fault;
 
-#define RFLAGS_TF (1ull << 8)
-
 /* The rare part of what follows. */
 void vcpu_finish_insn(struct vcpu *v);
 

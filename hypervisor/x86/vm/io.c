@@ -27,8 +27,6 @@
 #define CONSOLE_PORT    0xe9u
 #define CONSOLE_LINE    120u
 
-#define RFLAGS_DF (1ull << 10)
-
 struct port_region {
 	uint32_t first, last;
 	const struct port_ops *ops;

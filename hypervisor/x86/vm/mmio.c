@@ -15,7 +15,6 @@
 #include "x86/vm/guest-mem.h"
 #include "x86/vm/service-vm.h"
 
-#define RFLAGS_DF    (1ull << 10)
 #define STRING_BATCH 512u /* elements for each exit */
 
 /* One access: size is 1, 2, 4 or 8. What lies partly outside of a device counts as outside. */

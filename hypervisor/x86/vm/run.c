@@ -17,9 +17,12 @@
 #include "x86/panic.h"
 #include "x86/vm/exit.h"
 #include "x86/vm/fpu.h"
+#include "x86/vm/guest-mem.h"
 #include "x86/vm/vlapic.h"
 
 const struct vm_ops *vm_ops;
+
+#define OPCODE_HLT 0xf4u
 
 #define SCRUB_BATCH 1u /* pages between two looks at what is pending: a wake-up waits that long */
 
@@ -95,6 +98,19 @@ static void deliver_interrupt(struct vcpu *v)
 	vm_ops->inject(v, VM_EVENT_INTERRUPT, (uint8_t)vector, false, 0);
 }
 
+/* The guest has executed STI and is about to execute HLT, which what is pending would end at once: it is as
+ * if that had happened. This saves the exit, but more than that, QEMU (7.2) forgets the interrupt shadow at
+ * VMRUN: the interrupt would come before the HLT, and the guest sleep through what it was told. */
+static void pass_halt(struct vcpu *v, bool nmi)
+{
+	uint8_t insn;
+
+	if (v->arch.regs.rflags & RFLAGS_IF && !(vm_ops->mode(v) & VM_MODE_CPL) &&
+	    (nmi || interrupt_is_pending(v)) &&
+	    guest_fetch_at_rip(v, &insn, sizeof(insn)) == sizeof(insn) && insn == OPCODE_HLT)
+		vcpu_set_next_rip(v, v->arch.regs.rip + sizeof(insn));
+}
+
 void vcpu_deliver_events(struct vcpu *v)
 {
 	uint32_t attention = vlapic_attention(v);
@@ -102,6 +118,8 @@ void vcpu_deliver_events(struct vcpu *v)
 
 	if (unlikely(attention & VLAPIC_ATT_RESET) && !vlapic_do_reset(v))
 		return;
+	if (unlikely(v->arch.intr_shadow))
+		pass_halt(v, attention & VLAPIC_ATT_NMI);
 	if (unlikely(attention & VLAPIC_ATT_NMI))
 		nmi_waits = deliver_nmi(v);
 	if (interrupt_is_pending(v) && vm_ops->can_inject(v, VM_EVENT_INTERRUPT))

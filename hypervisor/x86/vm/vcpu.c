@@ -24,7 +24,6 @@
 
 #define RFLAGS_FIXED 2ull
 #define RFLAGS_VALID 0x3f7fd5ull
-#define RFLAGS_VM    (1ull << 17)
 
 #define CR4_LA57 (1ull << 12)
 

@@ -9,6 +9,11 @@ const char test_title[] = "vCPUs start by INIT and SIPI, as often as one likes";
 static volatile uint32_t runs[MAX_CPUS], ipis[MAX_CPUS], nmis[MAX_CPUS];
 static volatile bool leave;
 
+#define HALTS       20000u
+#define DELAY_LOOPS 32768u /* some time around what an IPI takes */
+
+static volatile uint32_t asked;
+
 static void run_once(void *arg)
 {
 	(void)arg;
@@ -109,6 +114,43 @@ static void check_init_stops(void)
 	check_eq(runs[1], 1, "it can be started again");
 }
 
+/* Asks for an IPI each time, and halts until it has come. Nothing else would end its HLT. */
+static void halt_often(void *arg)
+{
+	(void)arg;
+	apic_write(APIC_SPIV, APIC_SPIV_ENABLE | 0xff);
+	for (uint32_t i = 1; i <= HALTS; i++) {
+		irq_disable();
+		asked = i;
+		for (uint32_t n = i * 61 % DELAY_LOOPS; n; n--)
+			__asm__ volatile("");
+		while (ipis[1] < i) {
+			irq_enable_and_halt();
+			irq_disable();
+		}
+	}
+}
+
+/* The IPI comes anywhere between the question and the HLT, also right before it. */
+static void check_halts(void)
+{
+	uint32_t lost = 0;
+
+	ipis[1] = asked = 0;
+	cpu_start(1, halt_often, NULL);
+	for (uint32_t i = 1; i <= HALTS; i++) {
+		if (!WAIT_UNTIL(asked == i, SOON)) {
+			lost = lost ? lost : i - 1;
+			ipis[1]--; /* it halts although this one has come: another wakes it */
+			apic_send(cpus[1].apic_id, APIC_ICR_FIXED | VECTOR);
+			WAIT_UNTIL(asked == i, SOON);
+		}
+		apic_send(cpus[1].apic_id, APIC_ICR_FIXED | VECTOR);
+	}
+	check_eq(lost, 0, "of %u IPIs around a HLT, all end it", HALTS);
+	cpu_wait_down(1);
+}
+
 void test_main(void)
 {
 	event_init(EVENT_PER_VCPU_VECTOR);
@@ -125,6 +167,7 @@ void test_main(void)
 	}
 	for (unsigned int i = 1; i < nr_cpus; i++)
 		check_eq(runs[i], 4, "vCPU %u starts again three times", i);
+	check_halts();
 	check_ipis();
 	check_sipi_is_ignored();
 	check_init_stops();
