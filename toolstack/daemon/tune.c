@@ -67,7 +67,9 @@ static int pin(struct domain_description *d, uint32_t vcpu, const struct cpu_set
 	struct vcpu_pin *one = find_pin(d, vcpu), *grown;
 
 	if (vcpu == LODGE_VCPU_ALL) {
-		d->affinity = is_every_cpu(cpus) ? (struct cpu_set){ 0 } : *cpus;
+		d->affinity = *cpus;
+		if (is_every_cpu(cpus))
+			memset(&d->affinity, 0, sizeof(d->affinity));
 		d->nr_pins = 0;
 		return 0;
 	}
