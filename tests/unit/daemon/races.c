@@ -33,10 +33,10 @@ static struct rpc_stream ask(const char *line)
 	return s;
 }
 
-static int answer_to(struct rpc_stream *s)
+static enum rpc_code answer_to(struct rpc_stream *s)
 {
 	cJSON *line = NULL;
-	int code;
+	enum rpc_code code;
 
 	world_until(rpc_stream_receive(s) > 0 && rpc_stream_take(s, &line) == 1);
 	code = rpc_reply_code(line);
