@@ -27,11 +27,14 @@
 #define CHUNK        HYPERVISOR_BUFFER
 #define PAGE         4096u
 
+/* Its parts are aligned to 4 bytes and follow each other without a gap; a structure would be aligned to 8. */
 struct note {
 	Elf64_Nhdr header;
 	char name[8];
-	struct elf_prstatus status;
+	uint8_t status[sizeof(struct elf_prstatus)];
 };
+
+static_assert(sizeof(struct note) == 12 + 8 + sizeof(struct elf_prstatus), "no gap");
 
 struct dump {
 	struct job job;
@@ -138,14 +141,15 @@ static void fill_registers(struct note *n, uint32_t vcpu, const struct lodge_reg
 		.fs_base = r->segment[4].base,
 		.gs_base = r->segment[5].base,
 	};
+	struct elf_prstatus status = { .pr_pid = (pid_t)vcpu + 1 };
 
+	static_assert(sizeof(status.pr_reg) == sizeof(regs), "one layout");
+	memcpy(&status.pr_reg, &regs, sizeof(regs));
 	*n = (struct note){
 		.header = { .n_namesz = 5, .n_descsz = sizeof(n->status), .n_type = NT_PRSTATUS },
 		.name = "CORE"
 	};
-	n->status.pr_pid = (pid_t)vcpu + 1;
-	static_assert(sizeof(n->status.pr_reg) == sizeof(regs), "one layout");
-	memcpy(&n->status.pr_reg, &regs, sizeof(regs));
+	memcpy(n->status, &status, sizeof(status));
 }
 
 static int put_notes(struct dump *d, struct hypervisor *hv, uint64_t at)

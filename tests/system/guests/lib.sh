@@ -8,7 +8,7 @@ failures=0
 call() # REQUEST
 {
 	status=0
-	answer=$(timeout 60 ./lodged-call "$1") || status=$?
+	answer=$(timeout 200 ./lodged-call "$1") || status=$?
 	answer=$(echo "$answer" | tail -n 1)
 	return "$status"
 }
@@ -66,7 +66,7 @@ state() # GUEST
 
 wait_for() # GUEST WHAT
 {
-	verb wait "$1" "\"for\":\"$2\",\"timeout_s\":50"
+	verb wait "$1" "\"for\":\"$2\",\"timeout_s\":150"
 }
 
 free_pages()
