@@ -80,10 +80,12 @@ static bool parse_com1(const char *s)
 		if (!parse_uint(&s, &port) || port == 0 || port > 0xfff8)
 			return false;
 	}
+	if (*s != '\0')
+		return false;
 	com1_baud = (uint32_t)baud;
 	com1_line = line_control;
 	com1_port = (uint16_t)port;
-	return *s == '\0';
+	return true;
 }
 OPTION_PARSE("com1", parse_com1);
 OPTION_STRING("console", opt_console);

@@ -37,7 +37,7 @@ static bool parse_loglvl(const char *s)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
-		if (parse_word(&s, levels[i].name)) {
+		if (strcmp(s, levels[i].name) == 0) {
 			console_level = levels[i].level;
 			return true;
 		}

@@ -13,7 +13,7 @@ bool iommu_verbose, iommu_intremap = true;
 static bool opt_on = true, opt_force;
 
 /* A list of words, separated by commas; "no-" in front turns one off. */
-static bool parse_iommu(const char *s)
+static bool parse_iommu_words(const char *s, bool apply)
 {
 	static const struct {
 		const char *word;
@@ -39,9 +39,16 @@ static bool parse_iommu(const char *s)
 			i++;
 		if (i == ARRAY_SIZE(words))
 			return false;
-		*words[i].variable = words[i].value;
+		if (apply)
+			*words[i].variable = words[i].value;
 	} while (*s++ == ',');
 	return s[-1] == '\0';
+}
+
+/* All of it or nothing. */
+static bool parse_iommu(const char *s)
+{
+	return parse_iommu_words(s, false) && parse_iommu_words(s, true);
 }
 OPTION_PARSE("iommu", parse_iommu);
 

@@ -53,18 +53,18 @@ static uint64_t opt_vcpus_min, opt_vcpus_max = UINT64_MAX;
 /* "[min:|max:][-]<size>", separated by commas. */
 static bool parse_dom0_mem(const char *s)
 {
-	do {
-		struct memory_size *m = &opt_mem;
+	enum { MEM, MIN_MEM, MAX_MEM, NR };
+	struct memory_size sizes[NR] = { opt_mem, opt_mem_min, opt_mem_max };
 
-		if (parse_word(&s, "min")) {
-			m = &opt_mem_min;
-			if (*s++ != ':')
-				return false;
-		} else if (parse_word(&s, "max")) {
-			m = &opt_mem_max;
-			if (*s++ != ':')
-				return false;
-		}
+	do {
+		struct memory_size *m = &sizes[MEM];
+
+		if (parse_word(&s, "min"))
+			m = &sizes[MIN_MEM];
+		else if (parse_word(&s, "max"))
+			m = &sizes[MAX_MEM];
+		if (m != &sizes[MEM] && *s++ != ':')
+			return false;
 		m->is_negative = *s == '-';
 		if (m->is_negative)
 			s++;
@@ -72,7 +72,12 @@ static bool parse_dom0_mem(const char *s)
 			return false;
 		m->is_set = true;
 	} while (*s++ == ',');
-	return s[-1] == '\0';
+	if (s[-1] != '\0')
+		return false;
+	opt_mem = sizes[MEM];
+	opt_mem_min = sizes[MIN_MEM];
+	opt_mem_max = sizes[MAX_MEM];
+	return true;
 }
 OPTION_PARSE("dom0_mem", parse_dom0_mem);
 
