@@ -703,14 +703,17 @@ void nodes_unwatch(struct nodes *n, struct nodes_watch *w)
 {
 	char data[sizeof(w->path) + sizeof(w->token)];
 	size_t bytes;
+	bool is_broken = false;
 
 	if (!list_node_is_linked(&w->node))
 		return;
 	list_remove(&w->node);
 	bytes = name_watch(w, data);
-	if (n->is_up && is_lost(ask(n, XS_UNWATCH, 0, data, bytes, NULL)))
-		disconnect(n);
-	else if (!n->is_up && n->fd.fd >= 0 && (greet(n, XS_UNWATCH, w) || send_greeting(n)))
+	if (n->is_up)
+		is_broken = is_lost(ask(n, XS_UNWATCH, 0, data, bytes, NULL));
+	else if (n->fd.fd >= 0)
+		is_broken = greet(n, XS_UNWATCH, w) || send_greeting(n);
+	if (is_broken)
 		disconnect(n);
 }
 

@@ -60,7 +60,7 @@ static int choose(const struct request *r, const struct guest *g, struct scope *
 void verb_set_memory(struct lodged *l, struct request *r)
 {
 	struct guest *g = request_guest(r);
-	struct scope s;
+	struct scope s = { false, false };
 	struct err err;
 	uint64_t kib;
 	int ret;
@@ -79,7 +79,7 @@ void verb_set_memory(struct lodged *l, struct request *r)
 void verb_set_vcpus(struct lodged *l, struct request *r)
 {
 	struct guest *g = request_guest(r);
-	struct scope s;
+	struct scope s = { false, false };
 	struct err err;
 	uint64_t count;
 	int ret;
@@ -102,7 +102,7 @@ void verb_pin(struct lodged *l, struct request *r)
 	struct guest *g = request_guest(r);
 	const char *text = g ? request_need(r, "cpus") : NULL;
 	struct tuning t = { .what = TUNE_PIN };
-	struct scope s;
+	struct scope s = { false, false };
 	struct err err;
 	uint64_t vcpu;
 	int ret;
@@ -148,7 +148,7 @@ void verb_sched(struct lodged *l, struct request *r)
 	struct guest *g = request_guest(r);
 	struct tuning t = { .what = TUNE_SHARE };
 	uint64_t weight, cap;
-	struct scope s;
+	struct scope s = { false, false };
 	struct err err;
 	int ret;
 

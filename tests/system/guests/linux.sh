@@ -26,7 +26,7 @@ if [ -e vmlinuz-cloud ]; then
 	wait_for cloud stopped
 	verb why cloud
 	expect "how the cloud kernel ended" poweroff "$(first reason)"
-	expect "its name and its vCPUs" 2 "$(grep -c 'cloud-amd64\|there are 4 CPUs' /var/log/lodge/cloud.console)"
+	expect "its name and its vCPUs" 2 "$(grep -c '^6.*-cloud-amd64\|there are 4 CPUs' /var/log/lodge/cloud.console)"
 fi
 [ "$failures" = 0 ] || tail -n 20 /var/log/lodge/*.console
 finish
