@@ -123,6 +123,7 @@ static int publish_features(uint32_t tx, const struct net *n)
 		{ "feature-no-csum-offload", !n->options.take_blank_sums },
 		{ "feature-ipv6-csum-offload", n->options.take_blank_sums },
 		{ "feature-gso-tcpv4", n->options.take_segments },
+		{ "request-multicast-control", n->options.choose_groups },
 	};
 	int err = 0;
 
@@ -188,6 +189,8 @@ static void agree(struct net *n, const struct net_options *wanted)
 	o->nr_queues = MIN(o->nr_queues, (unsigned int)max_queues);
 	if (!xenbus_backend_number(&n->bus, "feature-split-event-channels"))
 		o->use_one_channel = true;
+	if (!xenbus_backend_number(&n->bus, "feature-multicast-control"))
+		o->choose_groups = false;
 	n->can_scatter = xenbus_backend_number(&n->bus, "feature-sg");
 	n->nr_queues = MAX(o->nr_queues, 1u);
 }
@@ -336,6 +339,24 @@ static bool skip_extras(struct net_queue *q)
 		if (!take_rx(q, &entry))
 			return false;
 	}
+	return true;
+}
+
+bool net_join(struct net_queue *q, const uint8_t group[6])
+{
+	struct netif_extra_info extra = { .type = XEN_NETIF_EXTRA_TYPE_MCAST_ADD };
+	struct netif_tx_request request;
+
+	net_poll(q);
+	if (q->is_broken || ring_front_free(&q->tx) < 2)
+		return false;
+	request = take_tx(q, group, 0); /* of a frame that is none */
+	request.flags = NETTXF_extra_info;
+	memcpy(extra.u.mcast.addr, group, sizeof(extra.u.mcast.addr));
+	ring_front_put(&q->tx, &request, sizeof(request));
+	ring_front_put(&q->tx, &extra, sizeof(extra));
+	if (ring_front_push(&q->tx))
+		event_send(q->tx_port);
 	return true;
 }
 

@@ -24,6 +24,7 @@ struct net_options {
 	bool use_one_channel;   /* one event channel for both rings of a queue */
 	bool take_blank_sums;   /* frames may come without their checksum */
 	bool take_segments;     /* frames longer than the MTU may come, of TCP on IPv4 */
+	bool choose_groups;     /* of multicast frames, only those come that net_join() asks for */
 };
 
 union net_tx_entry {
@@ -73,6 +74,9 @@ bool net_close(struct net *n);
 
 /* Without waiting. False: no room, or too long for this backend. */
 bool net_send(struct net_queue *q, const void *frame, size_t size);
+
+/* Asks for a group's frames, by its MAC address. False: no room. */
+bool net_join(struct net_queue *q, const uint8_t group[6]);
 
 /* The next frame's length, cut to size, and its NETRXF_* flags where they are asked for. 0: there is none.
  * Also takes the answers to what was sent. */

@@ -104,6 +104,8 @@ static void backend_ended(void *argument, const char *how)
 {
 	struct device *d = argument;
 
+	if (d->unplug) /* it was quicker than the news that the device is over */
+		return;
 	snprintf(d->error, sizeof(d->error), "its backend ended: %s", how);
 	log_line("%s: %s %s: %s", d->guest->name, d->class->name, d->label, d->error);
 	guest_changed(d->guest, "device-failed");
@@ -114,7 +116,7 @@ static void backend_started(void *argument)
 	struct device *d = argument;
 	struct err err;
 
-	if (child_nr_starts(d->process) < 2)
+	if (child_nr_starts(d->process) < 2 || d->unplug)
 		return;
 	if (record_save(d->guest, &err)) /* the next lodged has to know the process */
 		log_line("%s: %s", d->guest->name, err.text);

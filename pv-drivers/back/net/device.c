@@ -359,6 +359,8 @@ static int connect_device(struct xenbus *x, bool is_takeover, struct err *err)
 		return code;
 	}
 	d->net.wants_plain_tap = false;
+	d->net.filter.nr_groups = 0;
+	d->net.filter.has_lost_groups = is_takeover;
 	tap_set_queues(d, (unsigned int)nr);
 	tap_set_offload(d);
 	tap_set_carrier(d);

@@ -137,7 +137,7 @@ static unsigned int find_group(const struct filter *filter, const uint8_t *group
 
 bool filter_may_enter(const struct filter *filter, const uint8_t *headers)
 {
-	if (!filter->has_multicast_control || !(headers[0] & IS_GROUP) ||
+	if (!filter->has_multicast_control || filter->has_lost_groups || !(headers[0] & IS_GROUP) ||
 	    !memcmp(headers, broadcast, ETHERNET_ADDRESS))
 		return true;
 	return find_group(filter, headers) < filter->nr_groups;

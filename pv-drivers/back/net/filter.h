@@ -20,6 +20,7 @@ struct filter {
 	struct ip_address addresses[FILTER_ADDRESSES_MAX];
 	unsigned int nr_addresses;  /* 0: any IP address goes */
 	bool has_multicast_control; /* the guest says which groups it wants */
+	bool has_lost_groups;       /* which groups it wants is not known any more: all pass */
 	uint8_t groups[FILTER_GROUPS_MAX][ETHERNET_ADDRESS];
 	unsigned int nr_groups;
 };

@@ -113,6 +113,8 @@ static int take_packet(struct queue *q, const struct netif_tx_request *request, 
 			return net_broken(q->net, "a request of %u bytes at offset %u", next.size,
 					  next.offset);
 	}
+	if (p->is_for_us) /* its size, often 0, says nothing */
+		return 0;
 	if (nr > XEN_NETIF_NR_SLOTS_MIN || rest >= p->size || p->size < ETHERNET_HEADER) {
 		p->status = NETIF_RSP_ERROR;
 		return 0;

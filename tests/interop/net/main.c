@@ -1,7 +1,8 @@
 /*
  * A host of one address on a network card. ip= is its address. With peer=, it pings that host n= times with
  * payloads of all sizes, has datagrams come back from its port 7 as often, and says by one to port 9 that it is
- * over. Without, it answers ARP, ping, and datagrams to port 7 with what is in them, until it is told so.
+ * over. With groups=1, it wants the multicast frames of 239.127.0.1, n= of them, and no others. Without both, it
+ * answers ARP, ping, and datagrams to port 7 with what is in them, until it is told so.
  * Options: queues=, channel=1 for one event channel of both rings, blank=1 to take frames without their sums.
  */
 #include "front/udp.h"
@@ -12,6 +13,7 @@
 #define OWN_PORT     4711
 #define ANSWER_TIME  (2 * SEC)
 #define SERVICE_TIME (300 * SEC)
+#define LISTEN_TIME  (60 * SEC)
 
 const char test_title[] = "a network card carries data both ways";
 
@@ -64,6 +66,29 @@ static void ask(uint32_t address, uint64_t count)
 	}
 }
 
+static void listen(uint64_t count)
+{
+	static const uint8_t group[] = { 0x01, 0x00, 0x5e, 0x7f, 0x00, 0x01 };
+	uint64_t nr_wanted = 0, nr_others = 0, end;
+
+	check(card.options.choose_groups, "the backend lets groups be chosen");
+	check(net_join(&card.queue[0], group), "a group is asked for");
+	note("ready");
+	end = clock_ns() + LISTEN_TIME;
+	while (nr_wanted < count && net_wait(&card, LISTEN_TIME) && clock_ns() < end) {
+		while (net_receive(&card.queue[0], payload, sizeof(payload), NULL)) {
+			bool is_broadcast = payload[0] == 0xff;
+
+			if (!memcmp(payload, group, sizeof(group)))
+				nr_wanted++;
+			else
+				nr_others += payload[0] & 1 && !is_broadcast;
+		}
+	}
+	check_eq(nr_wanted, count, "the group's frames come");
+	check_eq(nr_others, 0, "those of no other group do");
+}
+
 static void answer(void)
 {
 	struct udp_datagram d;
@@ -88,6 +113,7 @@ void test_main(void)
 		.nr_queues = (unsigned int)option_number("queues", 1),
 		.use_one_channel = option_number("channel", 0),
 		.take_blank_sums = option_number("blank", 0),
+		.choose_groups = option_number("groups", 0),
 	};
 	uint32_t peer;
 	uint64_t nr_refused = 0, nr_broken = 0;
@@ -105,6 +131,8 @@ void test_main(void)
 	     card.options.use_one_channel ? ", one channel" : "");
 	if (udp_parse_address(option("peer", ""), &peer))
 		ask(peer, option_number("n", 100));
+	else if (option_number("groups", 0))
+		listen(option_number("n", 10));
 	else
 		answer();
 	for (unsigned int i = 0; i < card.nr_queues; i++) {

@@ -230,6 +230,25 @@ START_TEST(queues_are_connected_by_the_number_the_frontend_asks_for)
 }
 END_TEST
 
+/* Which ones, only the process knew that is dead. */
+START_TEST(a_second_process_lets_all_groups_pass)
+{
+	static const uint8_t group[60] = { 0x01, 0, 0x5e, 0, 0, 1 };
+
+	frontend_writes();
+	fake_set(g.platform, FRONT, "request-multicast-control", "1");
+	fake_set(g.platform, BACK, "state", "4");
+	fake_set(g.platform, FRONT, "state", "4");
+	start();
+	ck_assert(filter_may_enter(&device.net.filter, group));
+	front_goes("6");
+	front_goes("1");
+	front_goes("4");
+	ck_assert(!filter_may_enter(&device.net.filter, group));
+	device_close(&device);
+}
+END_TEST
+
 START_TEST(a_single_queue_that_was_set_aside_is_attached)
 {
 	start();
@@ -414,7 +433,7 @@ UNIT_MAIN("net-device", setup, teardown, a_frontend_finds_features_connects_and_
 	  a_broken_frontend_is_disconnected_with_the_reason,
 	  queues_are_connected_by_the_number_the_frontend_asks_for,
 	  a_single_queue_that_was_set_aside_is_attached,
-	  a_second_process_leaves_the_carrier_as_it_is,
+	  a_second_process_leaves_the_carrier_as_it_is, a_second_process_lets_all_groups_pass,
 	  a_second_process_takes_the_rings_over_and_notifies,
 	  settings_are_read_and_some_change_while_it_runs, settings_that_are_wrong_are_refused,
 	  addresses_and_spoofed_packets_are_told, a_control_ring_is_forgotten_with_its_connection,

@@ -325,11 +325,13 @@ START_TEST(groups_are_joined_by_packets_that_go_nowhere)
 	ck_assert_int_eq(serve(), 0);
 	expect_nothing_sent();
 	expect_answer(7, NETIF_RSP_OKAY);
+	expect_answer(join.type, NETIF_RSP_NULL); /* for what joined */
 	ck_assert_uint_eq(net.filter.nr_groups, 1);
 	join.type = XEN_NETIF_EXTRA_TYPE_MCAST_DEL;
-	put_packet(60, 0, &join, 1, 0);
+	put_packet(0, 0, &join, 1, 0); /* frontends that send no frame with it */
 	kick();
 	ck_assert_int_eq(serve(), 0);
+	expect_answer(7, NETIF_RSP_OKAY);
 	ck_assert_uint_eq(net.filter.nr_groups, 0);
 }
 END_TEST
