@@ -93,31 +93,53 @@ static void unmap_batch(struct vcpu *v, void *ops, uint32_t nr)
 
 /* Copy ---------------------------------------------------------------------------------------- */
 
+/* The domain that the copies of a batch are about, beside the caller: found once, as long as it is the same. */
+struct copy_peer {
+	struct domain *domain; /* holds a count; NULL: none yet */
+	domid_t id;
+};
+
 /* One side of a copy, held. */
 struct copy_side {
-	struct domain *domain;
+	struct domain *domain; /* the caller's or the peer's, which hold it */
 	mfn_t mfn;
 };
 
-static int16_t hold_side(struct vcpu *v, const struct gnttab_copy_ptr *p, bool by_ref,
-			 bool readonly, struct copy_side *ret_side)
+static int find_side(struct vcpu *v, struct copy_peer *peer, domid_t id, struct domain **ret_d)
 {
-	int16_t status;
-	int err = by_ref ? domain_get_peer(v, p->domid, &ret_side->domain)
-			 : domain_get(v, p->domid, &ret_side->domain);
+	struct domain *found;
+	int err;
 
+	if (id == DOMID_SELF || id == v->domain->id) {
+		*ret_d = v->domain;
+		return 0;
+	}
+	if (!peer->domain || peer->id != id) {
+		err = domain_get_peer(v, id, &found);
+		if (err)
+			return err;
+		if (peer->domain)
+			domain_put(peer->domain);
+		*peer = (struct copy_peer){ .domain = found, .id = id };
+	}
+	*ret_d = peer->domain;
+	return 0;
+}
+
+static int16_t hold_side(struct vcpu *v, struct copy_peer *peer, const struct gnttab_copy_ptr *p,
+			 bool by_ref, bool readonly, struct copy_side *ret_side)
+{
+	int err = find_side(v, peer, p->domid, &ret_side->domain);
+
+	if (!by_ref && !v->domain->privileged && (err || ret_side->domain != v->domain))
+		return GNTST_permission_denied;
 	if (err)
-		return err == -XEN_EPERM ? GNTST_permission_denied : GNTST_bad_domain;
+		return GNTST_bad_domain;
 	if (by_ref)
-		status = gnttab_acquire(ret_side->domain, p->u.ref, v->domain->id, readonly,
-					&ret_side->mfn);
-	else
-		status = p2m_pin(ret_side->domain, GFN(p->u.gmfn), !readonly, &ret_side->mfn)
-				 ? GNTST_bad_page
-				 : GNTST_okay;
-	if (status)
-		domain_put(ret_side->domain);
-	return status;
+		return gnttab_acquire(ret_side->domain, p->u.ref, v->domain->id, readonly,
+				      &ret_side->mfn);
+	return p2m_pin(ret_side->domain, GFN(p->u.gmfn), !readonly, &ret_side->mfn) ? GNTST_bad_page
+										    : GNTST_okay;
 }
 
 static void drop_side(const struct copy_side *side, const struct gnttab_copy_ptr *p, bool by_ref,
@@ -127,10 +149,10 @@ static void drop_side(const struct copy_side *side, const struct gnttab_copy_ptr
 		gnttab_release(side->domain, p->u.ref, readonly);
 	else
 		page_put(side->mfn);
-	domain_put(side->domain);
 }
 
-static int16_t copy_one(struct vcpu *v, const struct gnttab_copy *op)
+/* Each side has a peer of its own, so that finding the second does not let go of the first. */
+static int16_t copy_one(struct vcpu *v, struct copy_peer peer[2], const struct gnttab_copy *op)
 {
 	bool source_by_ref = op->flags & GNTCOPY_source_gref;
 	bool dest_by_ref = op->flags & GNTCOPY_dest_gref;
@@ -139,10 +161,10 @@ static int16_t copy_one(struct vcpu *v, const struct gnttab_copy *op)
 
 	if (op->source.offset + op->len > PAGE_SIZE || op->dest.offset + op->len > PAGE_SIZE)
 		return GNTST_bad_copy_arg;
-	status = hold_side(v, &op->source, source_by_ref, true, &source);
+	status = hold_side(v, &peer[0], &op->source, source_by_ref, true, &source);
 	if (status)
 		return status;
-	status = hold_side(v, &op->dest, dest_by_ref, false, &dest);
+	status = hold_side(v, &peer[1], &op->dest, dest_by_ref, false, &dest);
 	if (status)
 		goto drop_source;
 	memmove((uint8_t *)mfn_to_ptr(dest.mfn) + op->dest.offset,
@@ -153,12 +175,21 @@ drop_source:
 	return status;
 }
 
+static void drop_peers(const struct copy_peer peer[2])
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (peer[i].domain)
+			domain_put(peer[i].domain);
+}
+
 static void copy_batch(struct vcpu *v, void *ops, uint32_t nr)
 {
+	struct copy_peer peer[2] = { { NULL, 0 }, { NULL, 0 } };
 	struct gnttab_copy *op = ops;
 
 	for (uint32_t i = 0; i < nr; i++)
-		op[i].status = copy_one(v, &op[i]);
+		op[i].status = copy_one(v, peer, &op[i]);
+	drop_peers(peer);
 }
 
 static void widen_copy_ptr(const struct compat_gnttab_copy_ptr *from,
@@ -171,6 +202,7 @@ static void widen_copy_ptr(const struct compat_gnttab_copy_ptr *from,
 
 static void compat_copy_batch(struct vcpu *v, void *ops, uint32_t nr)
 {
+	struct copy_peer peer[2] = { { NULL, 0 }, { NULL, 0 } };
 	struct compat_gnttab_copy *op = ops;
 
 	for (uint32_t i = 0; i < nr; i++) {
@@ -178,8 +210,9 @@ static void compat_copy_batch(struct vcpu *v, void *ops, uint32_t nr)
 
 		widen_copy_ptr(&op[i].source, &wide.source);
 		widen_copy_ptr(&op[i].dest, &wide.dest);
-		op[i].status = copy_one(v, &wide);
+		op[i].status = copy_one(v, peer, &wide);
 	}
+	drop_peers(peer);
 }
 
 /* Arrays -------------------------------------------------------------------------------------- */
