@@ -74,6 +74,35 @@ static void check_pins(struct walk *w, const xmlNode *node, const struct domain_
 	}
 }
 
+static bool has_disk(const struct domain_description *d)
+{
+	for (size_t i = 0; i < d->nr_disks; i++)
+		if (d->disks[i].path || d->disks[i].nr_hosts)
+			return true;
+	return false;
+}
+
+/* Either a kernel, with what it is given, or a loader that finds one. */
+static void check_boot(struct walk *w, const xmlNode *node, const struct domain_description *d)
+{
+	static const char *const given[] = { "initrd", "cmdline" };
+	const xmlNode *os = walk_child(node, "os");
+
+	if (!os)
+		return;
+	if (walk_child(os, "kernel")) {
+		if (walk_child(os, "loader"))
+			walk_mistake(w, walk_child(os, "loader"), "goes without <kernel> only");
+		return;
+	}
+	if (!walk_child(os, "loader") && !has_disk(d))
+		walk_mistake(w, os,
+			     "the element <kernel> is missing, and there is no disk to start from");
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++)
+		if (walk_child(os, given[i]))
+			walk_mistake(w, walk_child(os, given[i]), "goes with <kernel> only");
+}
+
 static void make_uuid(struct domain_description *d)
 {
 	d->uuid_made = uuid_is_null(d->uuid);
@@ -137,6 +166,7 @@ void check_domain(struct walk *w, const xmlNode *node, void *object)
 	check_memory(w, node, d);
 	check_vcpus(w, node, d);
 	check_pins(w, node, d);
+	check_boot(w, node, d);
 	make_uuid(d);
 	for (size_t i = 0; i < d->nr_interfaces; i++)
 		if (!mac_is_set(&d->interfaces[i]))

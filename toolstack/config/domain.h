@@ -189,7 +189,8 @@ struct domain_description {
 	uint32_t cap_percent;        /* what both come to, in hundredths of a CPU; 0: none */
 
 	enum domain_arch arch;
-	char *kernel;
+	char *kernel; /* NULL: what is on its disk, by the loader */
+	char *loader; /* NULL: Lodge's GRUB */
 	char **initrds;
 	size_t nr_initrds;
 	char *cmdline;

@@ -40,9 +40,11 @@
 		.name = (name_), .text = VALUE(T, member, .type = &(type_), __VA_ARGS__) \
 	}
 
-#define OUTPUT_ONLY  "libvirt's output; it says nothing about the guest"
-#define NO_MODEL     "a PVH guest has no emulated devices"
-#define NO_FIRMWARE  "a PVH guest starts its kernel directly"
+#define OUTPUT_ONLY "libvirt's output; it says nothing about the guest"
+#define NO_MODEL    "a PVH guest has no emulated devices"
+#define NO_FIRMWARE "a PVH guest has no firmware"
+#define WITHOUT_KERNEL \
+	"a guest without <kernel> starts from its disk by GRUB, which reads the guest's own settings"
 #define ALWAYS_THERE "every guest has it"
 
 #define DOMAIN struct domain_description
@@ -202,7 +204,7 @@ static const struct element_rule cpu_children[] = {
 
 static const struct choice os_types[] = {
 	{ .name = "xenpvh" },
-	REFUSED("hvm", "Lodge runs PVH guests only; use \"xenpvh\" and name a kernel"),
+	REFUSED("hvm", "Lodge runs PVH guests only; use \"xenpvh\""),
 	REFUSED("xen", "Lodge runs PVH guests only; use \"xenpvh\", for most kernels can be both"),
 	REFUSED("linux",
 		"Lodge runs PVH guests only; use \"xenpvh\", for most kernels can be both"),
@@ -224,6 +226,19 @@ static const struct attribute_rule os_type_attributes[] = {
 		.value = UNSTORED(.type = &value_choice, CHOICES(machines), .always = true),
 	},
 };
+static const struct choice loader_types[] = {
+	{ .name = "rom" },
+	REFUSED("pflash", "a loader is copied into the guest, and has no variables"),
+};
+static const struct attribute_rule loader_attributes[] = {
+	{
+		.name = "type",
+		.value = UNSTORED(.type = &value_choice, CHOICES(loader_types)),
+	},
+	IGNORED("readonly", "a loader is copied into the guest"),
+	IGNORED("stateless", "a loader is copied into the guest"),
+	IGNORED("secure", NO_FIRMWARE),
+};
 static const struct element_rule os_children[] = {
 	{
 		.name = "type",
@@ -233,8 +248,12 @@ static const struct element_rule os_children[] = {
 	},
 	{
 		.name = "kernel",
-		.required = true,
 		.text = VALUE(DOMAIN, kernel, .type = &value_path, .min = 1),
+	},
+	{
+		.name = "loader",
+		ATTRIBUTES(loader_attributes),
+		.text = VALUE(DOMAIN, loader, .type = &value_path, .min = 1),
 	},
 	{
 		.name = "initrd",
@@ -246,7 +265,6 @@ static const struct element_rule os_children[] = {
 	IGNORED("bootmenu", NO_FIRMWARE),
 	IGNORED("bios", NO_FIRMWARE),
 	IGNORED("smbios", NO_FIRMWARE),
-	REFUSED("loader", NO_FIRMWARE),
 	REFUSED("nvram", NO_FIRMWARE),
 	REFUSED("acpi", "a guest's ACPI tables are made by Lodge"),
 	REFUSED("dtb", "x86 has no device tree"),
@@ -1064,8 +1082,8 @@ static const struct element_rule domain_children[] = {
 	IGNORED("perf", "Lodge counts by itself"),
 	IGNORED("seclabel", "the service VM has no labels"),
 	IGNORED("keywrap", "x86 has none"),
-	REFUSED("bootloader", "name a kernel in <os>"),
-	REFUSED("bootloader_args", "name a kernel in <os>"),
+	IGNORED("bootloader", WITHOUT_KERNEL),
+	IGNORED("bootloader_args", WITHOUT_KERNEL),
 	REFUSED("maxMemory",
 		"memory is not plugged in; give all in <memory>, less in <currentMemory>"),
 	REFUSED("launchSecurity", "guests' memory is not encrypted"),

@@ -274,6 +274,8 @@ cJSON *guest_full_record(struct guest *g)
 						       cJSON_Duplicate(g->why, true));
 	add_text(object, "description", d->description);
 	add_text(object, "kernel", d->kernel);
+	if (!d->kernel)
+		add_text(object, "loader", d->loader ? d->loader : g->lodged->options.grub);
 	add_text(object, "console_log", log);
 	free(log);
 	devices_status(g, cJSON_AddObjectToObject(object, "devices"));

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "build/build.h"
 #include "daemon/device.h"
@@ -62,9 +63,13 @@ static int describe(struct guest_start *s, struct err *err)
 {
 	const struct domain_description *d = s->guest->active->d;
 	const char *state_dir = s->guest->lodged->options.state_dir;
+	const char *grub = s->guest->lodged->options.grub;
 
-	if (!d->kernel)
-		return err_set(err, -EINVAL, "its description names no kernel");
+	if (!d->kernel && !d->loader && access(grub, R_OK))
+		return err_set(err, -ENOENT,
+			       "its description names no kernel, and %s, which would start it from "
+			       "its disk, is not here: install grub-xen-host",
+			       grub);
 	if (d->nr_initrds > BUILD_MAX_INITRDS)
 		return err_set(err, -EINVAL, "it has more than %u initrds", BUILD_MAX_INITRDS);
 	if (asprintf(&s->kernels, "%s/kernels", state_dir) < 0) {
@@ -72,7 +77,9 @@ static int describe(struct guest_start *s, struct err *err)
 		return err_set(err, -ENOMEM, "no memory");
 	}
 	s->build = (struct build_description){
-		.kernel = d->kernel,
+		.kernel = d->kernel   ? d->kernel
+			  : d->loader ? d->loader
+				      : grub,
 		.nr_initrds = (unsigned int)d->nr_initrds,
 		.cmdline = d->cmdline,
 		.memory_bytes = d->memory_current,

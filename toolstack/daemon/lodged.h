@@ -18,6 +18,7 @@ struct options {
 	const char *state_dir;   /* /var/lib/lodge: definitions, records, kernels, dumps */
 	const char *log_dir;     /* /var/log/lodge: consoles */
 	const char *libexec_dir; /* /usr/libexec/lodge: programs of devices */
+	const char *grub;        /* what starts guests from their disks */
 	const char *store_socket;
 	uint32_t user_base; /* who serves domain N's devices is user user_base + N */
 	uint32_t stop_s;    /* that guests have to shut down when the host does */

@@ -22,7 +22,7 @@
 
 static const char usage[] =
 	"usage: lodged [--run-dir FOLDER] [--state-dir FOLDER] [--log-dir FOLDER]\n"
-	"              [--libexec-dir FOLDER] [--store SOCKET] [--user-base N]\n"
+	"              [--libexec-dir FOLDER] [--grub FILE] [--store SOCKET] [--user-base N]\n"
 	"              [--stop-time SECONDS] [--no-autostart]\n"
 	"Keeps guests running; see lodged(8).\n";
 
@@ -55,6 +55,9 @@ static int set_option(struct options *o, int c)
 	case 'x':
 		o->libexec_dir = optarg;
 		return 0;
+	case 'g':
+		o->grub = optarg;
+		return 0;
 	case 'S':
 		o->store_socket = optarg;
 		return 0;
@@ -77,6 +80,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "state-dir", required_argument, NULL, 's' },
 		{ "log-dir", required_argument, NULL, 'l' },
 		{ "libexec-dir", required_argument, NULL, 'x' },
+		{ "grub", required_argument, NULL, 'g' },
 		{ "store", required_argument, NULL, 'S' },
 		{ "user-base", required_argument, NULL, 'u' },
 		{ "stop-time", required_argument, NULL, 't' },
@@ -177,6 +181,7 @@ int main(int argc, char **argv)
 			     .state_dir = "/var/lib/lodge",
 			     .log_dir = "/var/log/lodge",
 			     .libexec_dir = "/usr/libexec/lodge",
+			     .grub = "/usr/lib/grub-xen/grub-i386-xen_pvh.bin",
 			     .store_socket = NODES_SOCKET,
 			     .user_base = 1900000000,
 			     .stop_s = 60 },

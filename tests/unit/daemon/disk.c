@@ -108,6 +108,34 @@ START_TEST(each_guest_s_processes_have_a_user_of_their_own)
 }
 END_TEST
 
+static const char *create_without_kernel(const char *element)
+{
+	return world_code(
+		"{'verb':'create','xml':'<domain type=\\\"xen\\\"><name>web</name>"
+		"<memory unit=\\\"MiB\\\">64</memory><os><type>xenpvh</type>%s</os>%s</domain>'}",
+		element, disk_xml("a.img", "xvda", ""));
+}
+
+START_TEST(a_guest_without_a_kernel_starts_by_grub_which_has_to_be_there)
+{
+	ck_assert_str_eq(create_without_kernel(""), "failed");
+	ck_assert(list_is_empty(&lodged.guests));
+	ck_assert_int_eq(link(world_path("kernel"), lodged.options.grub), 0);
+	ck_assert_str_eq(create_without_kernel(""), "ok");
+	ck_assert_str_eq(text_of(world_ok("{'verb':'info','guest':'web'}"), "loader"),
+			 lodged.options.grub);
+}
+END_TEST
+
+START_TEST(a_loader_of_the_guests_own_starts_in_place_of_grub)
+{
+	char loader[300];
+
+	snprintf(loader, sizeof(loader), "<loader>%s</loader>", world_path("kernel"));
+	ck_assert_str_eq(create_without_kernel(loader), "ok");
+}
+END_TEST
+
 START_TEST(an_image_that_is_missing_is_refused)
 {
 	ck_assert_str_eq(code_of("web", "none.img", ""), "failed");
@@ -443,7 +471,9 @@ START_TEST(apply_says_so_when_a_device_cannot_be_detached)
 END_TEST
 
 UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process_and_its_journal,
-	  each_guest_s_processes_have_a_user_of_their_own, an_image_that_is_missing_is_refused,
+	  each_guest_s_processes_have_a_user_of_their_own,
+	  a_guest_without_a_kernel_starts_by_grub_which_has_to_be_there,
+	  a_loader_of_the_guests_own_starts_in_place_of_grub, an_image_that_is_missing_is_refused,
 	  an_image_of_another_format_than_said_is_refused, an_image_that_is_no_file_is_refused,
 	  an_image_in_use_is_refused_until_the_other_guest_has_ended,
 	  an_image_is_free_when_destroy_is_answered,

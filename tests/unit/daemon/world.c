@@ -19,7 +19,7 @@
 struct lodged lodged;
 
 static pid_t store_pid;
-static char paths[4][256];
+static char paths[5][256];
 static cJSON *last_result;
 
 const char *world_path(const char *name)
@@ -65,7 +65,7 @@ void world_start(void)
 	struct err err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-		static const char *const names[] = { "run", "state", "log", "socket" };
+		static const char *const names[] = { "run", "state", "log", "socket", "grub" };
 
 		snprintf(paths[i], sizeof(paths[i]), "%s", folder_path(names[i]));
 	}
@@ -74,6 +74,7 @@ void world_start(void)
 					       .state_dir = paths[1],
 					       .log_dir = paths[2],
 					       .libexec_dir = paths[0],
+					       .grub = paths[4],
 					       .store_socket = paths[3],
 					       .stop_s = 1 } };
 	if (lodged_open(&lodged, fake_hypervisor_open, NULL, &err))
