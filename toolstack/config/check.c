@@ -4,6 +4,7 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "config/cloud-init.h"
 #include "config/rules.h"
 #include "config/walk.h"
 
@@ -103,6 +104,41 @@ static void check_boot(struct walk *w, const xmlNode *node, const struct domain_
 			walk_mistake(w, walk_child(os, given[i]), "goes with <kernel> only");
 }
 
+static const struct disk *find_target(const struct domain_description *d, const char *target)
+{
+	for (size_t i = 0; i < d->nr_disks; i++)
+		if (d->disks[i].target && !strcmp(d->disks[i].target, target))
+			return &d->disks[i];
+	return NULL;
+}
+
+static const xmlNode *lodge_child(const xmlNode *node, const char *name)
+{
+	for (node = node ? node->children : NULL; node; node = node->next)
+		if (node->type == XML_ELEMENT_NODE && node->ns &&
+		    !strcmp((const char *)node->name, name))
+			break;
+	return node;
+}
+
+/* Unless said, the last free one of xvda to xvdz: there it is in nobody's way. */
+static void check_seed_target(struct walk *w, const xmlNode *node, struct domain_description *d)
+{
+	struct disk *disk = &d->cloud_init.disk;
+	char target[] = "xvdz";
+
+	if (!d->cloud_init.is_wanted)
+		return;
+	disk->readonly = true;
+	if (disk->target && find_target(d, disk->target))
+		walk_mistake_named(w, lodge_child(walk_child(node, "metadata"), "cloud-init"),
+				   "target", "another disk has this name");
+	while (target[3] > 'a' && find_target(d, target))
+		target[3]--;
+	if (!disk->target)
+		set_string(w, &disk->target, target);
+}
+
 static void make_uuid(struct domain_description *d)
 {
 	d->uuid_made = uuid_is_null(d->uuid);
@@ -167,10 +203,48 @@ void check_domain(struct walk *w, const xmlNode *node, void *object)
 	check_vcpus(w, node, d);
 	check_pins(w, node, d);
 	check_boot(w, node, d);
+	check_seed_target(w, node, d);
 	make_uuid(d);
 	for (size_t i = 0; i < d->nr_interfaces; i++)
 		if (!mac_is_set(&d->interfaces[i]))
 			make_mac(w, &d->interfaces[i], i);
+}
+
+/* The seed of cloud-init. */
+
+void check_cloud_init_part(struct walk *w, const xmlNode *node, void *object)
+{
+	const struct domain_description *d = object;
+	enum cloud_init_part part = cloud_init_part_find((const char *)node->name);
+	const struct cloud_init_source *source = &d->cloud_init.parts[part];
+	struct err err;
+
+	if (source->text && source->file)
+		walk_mistake(w, node, "has both text and the attribute \"file\"");
+	else if (!source->text && !walk_attribute(node, "file"))
+		walk_mistake(w, node, "empty; it takes text, or the attribute \"file\"");
+	else if (source->text && cloud_init_check(part, source->text, &err))
+		walk_mistake(w, node, "%s", err.text);
+}
+
+void check_hostname(struct walk *w, const xmlNode *node, void *object)
+{
+	const struct domain_description *d = object;
+
+	if (d->cloud_init.hostname && !cloud_init_is_hostname(d->cloud_init.hostname))
+		walk_mistake_text(w, node,
+				  "not a host's name: up to 64 letters, digits, hyphens and dots");
+}
+
+void check_cloud_init(struct walk *w, const xmlNode *node, void *object)
+{
+	const struct domain_description *d = object;
+	const struct cloud_init_source *source = &d->cloud_init.parts[CLOUD_INIT_META_DATA];
+
+	if (d->cloud_init.hostname && (source->text || source->file))
+		walk_mistake(
+			w, lodge_child(node, "hostname"),
+			"goes without <lodge:meta-data> only, which says it as local-hostname");
 }
 
 /* Items of lists: the last item is the one that was just read. */

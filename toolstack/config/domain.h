@@ -86,6 +86,27 @@ struct disk {
 	uint64_t operation_size; /* bytes that count as one operation; 0: any number */
 };
 
+/* In the order of their names. */
+enum cloud_init_part {
+	CLOUD_INIT_META_DATA,
+	CLOUD_INIT_NETWORK_CONFIG,
+	CLOUD_INIT_USER_DATA,
+	NR_CLOUD_INIT_PARTS,
+};
+
+/* Both NULL: Lodge's own, or none. */
+struct cloud_init_source {
+	char *text;
+	char *file;
+};
+
+struct cloud_init {
+	bool is_wanted;
+	char *hostname; /* NULL: the guest's name */
+	struct cloud_init_source parts[NR_CLOUD_INIT_PARTS];
+	struct disk disk; /* that the guest sees; its image is made when the guest starts */
+};
+
 enum interface_type { INTERFACE_BRIDGE, INTERFACE_NETWORK, INTERFACE_ETHERNET };
 enum virtual_port { PORT_NONE, PORT_OPENVSWITCH };
 
@@ -171,6 +192,7 @@ struct domain_description {
 	size_t nr_start_after;
 	uint32_t store_nodes, store_watches,
 		store_transactions; /* limits; 0: the store's default */
+	struct cloud_init cloud_init;
 	char **metadata;
 	size_t nr_metadata;
 

@@ -85,7 +85,40 @@ static const struct attribute_rule store_attributes[] = {
 	ATTRIBUTE("watches", DOMAIN, store_watches, value_u32, .min = 1, .max = 1000000),
 	ATTRIBUTE("transactions", DOMAIN, store_transactions, value_u32, .min = 1, .max = 10000),
 };
+static const struct attribute_rule seed_attributes[] = {
+	ATTRIBUTE("target", DOMAIN, cloud_init.disk.target, value_target, .min = 1),
+};
+#define SEED_PART(name_, attributes_, part_)                                                  \
+	{                                                                                     \
+		.name = (name_), ATTRIBUTES(attributes_),                                     \
+		.text = VALUE(DOMAIN, cloud_init.parts[part_].text, .type = &value_document), \
+		.check = check_cloud_init_part,                                               \
+	}
+#define SEED_FILE(part_) \
+	ATTRIBUTE("file", DOMAIN, cloud_init.parts[part_].file, value_path, .min = 1)
+static const struct attribute_rule meta_data_attributes[] = { SEED_FILE(CLOUD_INIT_META_DATA) };
+static const struct attribute_rule network_config_attributes[] = {
+	SEED_FILE(CLOUD_INIT_NETWORK_CONFIG),
+};
+static const struct attribute_rule user_data_attributes[] = { SEED_FILE(CLOUD_INIT_USER_DATA) };
+static const struct element_rule seed_children[] = {
+	{
+		.name = "lodge:hostname",
+		.text = VALUE(DOMAIN, cloud_init.hostname, .type = &value_word, .min = 1),
+		.check = check_hostname,
+	},
+	SEED_PART("lodge:meta-data", meta_data_attributes, CLOUD_INIT_META_DATA),
+	SEED_PART("lodge:network-config", network_config_attributes, CLOUD_INIT_NETWORK_CONFIG),
+	SEED_PART("lodge:user-data", user_data_attributes, CLOUD_INIT_USER_DATA),
+};
 static const struct element_rule metadata_children[] = {
+	{
+		.name = "lodge:cloud-init",
+		ATTRIBUTES(seed_attributes),
+		CHILDREN(seed_children),
+		.text = VALUE(DOMAIN, cloud_init.is_wanted, .type = &value_presence),
+		.check = check_cloud_init,
+	},
 	{ .name = "lodge:start", ATTRIBUTES(start_attributes), CHILDREN(start_children) },
 	{ .name = "lodge:store", ATTRIBUTES(store_attributes) },
 };

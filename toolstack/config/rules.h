@@ -8,6 +8,9 @@
 struct walk;
 
 void check_domain(struct walk *w, const xmlNode *node, void *object);
+void check_cloud_init(struct walk *w, const xmlNode *node, void *object);
+void check_cloud_init_part(struct walk *w, const xmlNode *node, void *object);
+void check_hostname(struct walk *w, const xmlNode *node, void *object);
 void check_pin(struct walk *w, const xmlNode *node, void *object);
 void check_feature(struct walk *w, const xmlNode *node, void *object);
 void check_clock(struct walk *w, const xmlNode *node, void *object);

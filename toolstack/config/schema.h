@@ -100,6 +100,7 @@ extern const struct element_rule domain_rule;
 /* Values' types; numbers are uint32_t or uint64_t. */
 extern const struct value_type value_string;   /* char *; min 1: may not be empty */
 extern const struct value_type value_word;     /* the same, without white space or "/" */
+extern const struct value_type value_document; /* the same, lines kept, less their common indent */
 extern const struct value_type value_path;     /* the same, from the root on */
 extern const struct value_type value_target;   /* the same, xvda to xvdzz */
 extern const struct value_type value_feature;  /* the same, a CPU feature */

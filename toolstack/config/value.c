@@ -70,6 +70,68 @@ static int read_path(const struct value *v, const xmlNode *node, const char *tex
 	return read_string(v, node, text, field, err);
 }
 
+static bool is_blank(const char *line)
+{
+	line += strspn(line, " \t\r");
+	return !*line || *line == '\n';
+}
+
+static const char *next_line(const char *line)
+{
+	const char *end = strchr(line, '\n');
+
+	return end ? end + 1 : line + strlen(line);
+}
+
+/* Spaces that every line begins with. */
+static size_t common_indent(const char *text)
+{
+	size_t indent = SIZE_MAX;
+
+	for (; *text; text = next_line(text))
+		if (!is_blank(text))
+			indent = MIN(indent, strspn(text, " "));
+	return indent;
+}
+
+/* Without blank lines around it. */
+static void take_indent_off(char *text)
+{
+	const char *from = text;
+	char *to = text;
+	size_t indent;
+
+	while (*from && is_blank(from))
+		from = next_line(from);
+	indent = common_indent(from);
+	while (*from) {
+		const char *next = next_line(from);
+
+		from += MIN(strspn(from, " "), indent);
+		while (from < next)
+			*to++ = *from++;
+	}
+	while (to > text && strchr(" \t\r\n", to[-1]))
+		to--;
+	*to = '\0';
+}
+
+/* The element's text as it stands: white space around it is what its lines are indented by. */
+static int read_document(const struct value *v, const xmlNode *node, const char *text, void *field,
+			 struct err *err)
+{
+	xmlChar *whole = xmlNodeListGetString(node->doc, node->children, 1);
+	int code;
+
+	(void)text;
+	if (!whole)
+		return 0;
+	take_indent_off((char *)whole);
+	code = read_string(v, node, (const char *)whole, field, err);
+	xmlFree(whole);
+	return code;
+}
+
 /* xvd and one or two small letters */
 static int read_target(const struct value *v, const xmlNode *node, const char *text, void *field,
 		       struct err *err)
@@ -160,6 +222,8 @@ static void schema_zone(const struct value *v, FILE *stream)
 const struct value_type value_string = { read_string, write_string, NULL, fini_string,
 					 schema_string };
 const struct value_type value_word = { read_word, write_string, NULL, fini_string, schema_word };
+const struct value_type value_document = { read_document, write_string, NULL, fini_string,
+					   schema_string };
 const struct value_type value_path = { read_path, write_string, NULL, fini_string, schema_path };
 const struct value_type value_target = { read_target, write_string, NULL, fini_string,
 					 schema_target };

@@ -106,8 +106,8 @@ static int fill_element(xmlNode *node, const struct element_rule *rule, const vo
 
 	if (rule->text.type) {
 		err = write_text(node, rule, object, written);
-		if (err || !*written)
-			return err; /* attributes say nothing without the text */
+		if (err)
+			return err;
 	}
 	err = write_attributes(node, rule, object, written);
 	if (!err)

@@ -24,6 +24,7 @@
 #include "daemon/disk-source.h"
 #include "daemon/guest.h"
 #include "daemon/nic-switch.h"
+#include "daemon/seed.h"
 
 #define BLKBACK_DRIVER  "/sys/bus/xen-backend/drivers/vbd"
 #define BLKBACK_DEVICES "/sys/bus/xen-backend/devices"
@@ -67,14 +68,22 @@ static bool is_empty_drive(const struct device *d)
 	return config_of(d)->type != DISK_NETWORK && !config_of(d)->path;
 }
 
+/* The disk that the description implies, behind those it has. */
+static bool is_seed(const struct device *d)
+{
+	const struct config *c = d->guest->active;
+
+	return c && config_of(d) == &c->d->cloud_init.disk;
+}
+
 static size_t disk_count(const struct domain_description *d)
 {
-	return d->nr_disks;
+	return d->nr_disks + d->cloud_init.is_wanted;
 }
 
 static const void *disk_config(const struct domain_description *d, size_t index)
 {
-	return &d->disks[index];
+	return index < d->nr_disks ? &d->disks[index] : &d->cloud_init.disk;
 }
 
 static char *disk_label(const void *config)
@@ -142,18 +151,24 @@ static int check_settings(const struct device *d, struct err *err)
 	return 0;
 }
 
+static char *name_source(const struct device *d)
+{
+	if (is_seed(d))
+		return strdup("cloud-init");
+	return is_empty_drive(d) ? strdup("") : disk_source_name(config_of(d));
+}
+
 static int open_image(struct device *d, struct err *err)
 {
 	struct disk_state *disk = d->private;
 
-	if (is_empty_drive(d)) {
-		disk->source = strdup("");
-		return disk->source ? disk_source_empty(&disk->fd, err)
-				    : err_set(err, -ENOMEM, "no memory");
-	}
-	disk->source = disk_source_name(config_of(d));
+	disk->source = name_source(d);
 	if (!disk->source)
 		return err_set(err, -ENOMEM, "no memory");
+	if (is_seed(d))
+		return seed_create(d->guest->active->d, &disk->fd, err);
+	if (is_empty_drive(d))
+		return disk_source_empty(&disk->fd, err);
 	if (config_of(d)->type == DISK_NETWORK)
 		return 0;
 	return disk_source_open(config_of(d), &disk->fd, err);
@@ -459,7 +474,7 @@ static int disk_adopt(struct device *d, size_t index, const cJSON *saved, struct
 
 	(void)index;
 	identify(d);
-	disk->source = disk_source_name(config_of(d));
+	disk->source = name_source(d);
 	/* The kernel has all it needs; a loop device has the lock, too. */
 	if (is_blkback(d))
 		return config_of(d)->type == DISK_BLOCK

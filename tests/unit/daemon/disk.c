@@ -136,6 +136,86 @@ START_TEST(a_loader_of_the_guests_own_starts_in_place_of_grub)
 }
 END_TEST
 
+static const char *seed_xml(const char *user_data)
+{
+	static char xml[1024];
+
+	snprintf(
+		xml, sizeof(xml),
+		"<metadata xmlns:l=\\\"urn:lodge:domain:1\\\"><l:cloud-init><l:user-data %s/></l:cloud-init>"
+		"</metadata>",
+		user_data);
+	return xml;
+}
+
+static const char *code_of_seed(const char *user_data)
+{
+	return world_code("{'verb':'create','xml':'%s'}", world_xml("web", seed_xml(user_data)));
+}
+
+/* A file of the seed that the process of the disk has: xorriso knows how to read it. */
+static const char *extract_seed(const char *name)
+{
+	static char path[300];
+	char command[1200], seed[256];
+	const struct device *d = device_find(guest_by_name(&lodged, "web"), &disk_class, "xvdz");
+	int pid = child_pid(d->process);
+
+	snprintf(seed, sizeof(seed), "%s", world_path("seed"));
+	snprintf(command, sizeof(command),
+		 "rm -rf %s && cp /proc/%d/fd/4 %s.iso && "
+		 "xorriso -osirrox on -indev %s.iso -extract / %s >/dev/null 2>&1",
+		 seed, pid, seed, seed, seed);
+	ck_assert_int_eq(system(command), 0);
+	snprintf(path, sizeof(path), "seed/%s", name);
+	return read_back(path);
+}
+
+START_TEST(a_seed_for_cloud_init_is_one_more_disk)
+{
+	char meta_data[128], xml[300];
+
+	write_file("user", "#!/bin/sh\necho hello\n", 0600);
+	snprintf(xml, sizeof(xml), "file=\\\"%s\\\"", world_path("user"));
+	ck_assert_str_eq(code_of_seed(xml), "ok");
+	world_until(was_called_with("--read-only"));
+	ck_assert_str_eq(node("/local/domain/1/device/vbd/268441856/virtual-device"), "268441856");
+	ck_assert_str_eq(extract_seed("user-data"), "#!/bin/sh\necho hello\n");
+	snprintf(meta_data, sizeof(meta_data), "instance-id: %s\nlocal-hostname: web\n",
+		 text_of(world_ok("{'verb':'info','guest':'web'}"), "uuid"));
+	ck_assert_str_eq(extract_seed("meta-data"), meta_data);
+	ck_assert_str_eq(extract_seed("network-config"), "");
+}
+END_TEST
+
+START_TEST(a_seed_is_still_there_when_lodged_starts_anew)
+{
+	write_file("user", "#!/bin/sh\n", 0600);
+	ck_assert_str_eq(code_of_seed(""), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'create','xml':'%s'}",
+				    world_xml("web", "<metadata xmlns:l=\\\"urn:lodge:domain:1\\\">"
+						     "<l:cloud-init/></metadata>")),
+			 "ok");
+	world_until(was_called_with("--read-only"));
+	world_restart();
+	ck_assert_str_eq(extract_seed("user-data"), "#cloud-config\n");
+}
+END_TEST
+
+START_TEST(a_seed_that_cloud_init_would_not_understand_is_refused)
+{
+	char xml[300];
+
+	snprintf(xml, sizeof(xml), "file=\\\"%s\\\"", world_path("user"));
+	ck_assert_str_eq(code_of_seed(xml), "failed");
+	write_file("user", "users: []\n", 0600);
+	ck_assert_str_eq(code_of_seed(xml), "invalid");
+	write_file("user", "#cloud-config\nusers: [\n", 0600);
+	ck_assert_str_eq(code_of_seed(xml), "invalid");
+	ck_assert(list_is_empty(&lodged.guests));
+}
+END_TEST
+
 START_TEST(an_image_that_is_missing_is_refused)
 {
 	ck_assert_str_eq(code_of("web", "none.img", ""), "failed");
@@ -473,8 +553,11 @@ END_TEST
 UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process_and_its_journal,
 	  each_guest_s_processes_have_a_user_of_their_own,
 	  a_guest_without_a_kernel_starts_by_grub_which_has_to_be_there,
-	  a_loader_of_the_guests_own_starts_in_place_of_grub, an_image_that_is_missing_is_refused,
-	  an_image_of_another_format_than_said_is_refused, an_image_that_is_no_file_is_refused,
+	  a_loader_of_the_guests_own_starts_in_place_of_grub,
+	  a_seed_for_cloud_init_is_one_more_disk, a_seed_is_still_there_when_lodged_starts_anew,
+	  a_seed_that_cloud_init_would_not_understand_is_refused,
+	  an_image_that_is_missing_is_refused, an_image_of_another_format_than_said_is_refused,
+	  an_image_that_is_no_file_is_refused,
 	  an_image_in_use_is_refused_until_the_other_guest_has_ended,
 	  an_image_is_free_when_destroy_is_answered,
 	  images_are_shared_by_those_that_only_read_or_may_share,
