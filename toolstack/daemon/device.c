@@ -12,6 +12,7 @@
 #include "daemon/record.h"
 
 #define STATE_INITIALISING 1u
+#define STATE_WAITING      2u
 
 /* --- one device --- */
 
@@ -191,6 +192,7 @@ static void state_changed(struct nodes_watch *w, const char *path)
 		d->class->backend_changed(d, state);
 	if (d->unplug)
 		device_unplug_look(d);
+	guest_start_look(d->guest);
 }
 
 static void error_changed(struct nodes_watch *w, const char *path)
@@ -272,6 +274,17 @@ int devices_start(struct guest *g, struct err *err)
 			ret = device_start(d, err);
 	}
 	return ret;
+}
+
+bool devices_are_ready(const struct guest *g)
+{
+	const struct device *d;
+
+	list_for_each_entry(d, &g->devices, node) {
+		if (d->backend_state < STATE_WAITING)
+			return false;
+	}
+	return true;
 }
 
 struct ending {

@@ -114,6 +114,8 @@ must_check int devices_prepare(struct guest *g, struct err *err);
 must_check int devices_plug(struct guest *g, struct batch *b, struct err *err);
 /* After the nodes are written: processes and watches. */
 must_check int devices_start(struct guest *g, struct err *err);
+/* Every backend has got as far as to wait for its frontend. */
+bool devices_are_ready(const struct guest *g);
 /* Ends backends and gives back everything but nodes; `done` (may be NULL) when all processes are gone, perhaps
  * at once. */
 void devices_end(struct guest *g, void (*done)(void *argument), void *argument);

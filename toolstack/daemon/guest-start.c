@@ -21,6 +21,7 @@
 
 #define PROGRESS_MS     300u
 #define STORE_MS        10000u              /* to wait for a store that is being restarted */
+#define DEVICES_MS      10000u              /* to wait for backends where a loader asks for them */
 #define KERNELS_BYTES   (UINT64_C(1) << 30) /* that the cache of unpacked kernels may take */
 #define RESERVED_PAGES  256u /* beyond its memory: rings, tables, what a balloon overshoots */
 #define TRIES           8u   /* in a row to start a guest again */
@@ -41,6 +42,8 @@ struct guest_start {
 	struct start_request request; /* its config is referenced by guest->active */
 	struct loop_timer progress;
 	struct nodes_waiter store;
+	struct loop_timer devices;
+	bool is_waiting; /* for devices */
 
 	/* The thread's, while it works. */
 	struct build_description build;
@@ -237,6 +240,7 @@ static void build(struct job *j, struct hypervisor *hv)
 static void start_free(struct guest_start *s)
 {
 	loop_timer_stop(&s->progress);
+	loop_timer_stop(&s->devices);
 	free(s->kernels);
 	free(s);
 }
@@ -291,19 +295,73 @@ static void failed(void *argument)
 		done(done_argument, NULL, ret, &err);
 }
 
-/* Nodes, backends, record; then it runs. */
+/* Nodes, backends, record. */
 static int connect_guest(struct guest *g, struct guest_start *s, struct err *err)
 {
 	int ret = guest_nodes_write(g, &s->rings, err);
 
 	if (!ret)
 		ret = devices_start(g, err);
-	if (!ret)
-		ret = record_save(g, err);
-	if (ret || g->is_paused)
-		return ret;
+	return ret ? ret : record_save(g, err);
+}
+
+static int let_run(struct guest_start *s)
+{
+	struct guest *g = s->guest;
+	int ret;
+
+	if (s->is_cancelled)
+		return err_set(&s->err, -ECANCELED, "it was destroyed while it was being built");
+	if (g->is_paused)
+		return 0;
 	ret = hypervisor_unpause(g->lodged->hv, g->domain);
-	return ret ? err_errno(err, ret, "letting domain %u run", g->domain) : 0;
+	return ret ? err_errno(&s->err, ret, "letting domain %u run", g->domain) : 0;
+}
+
+/* All is ready, or something has failed. */
+static void finish(struct guest_start *s)
+{
+	struct guest *g = s->guest;
+
+	if (!s->ret)
+		s->ret = let_run(s);
+	if (s->ret) {
+		explain_death(s, g->lodged->hv);
+		guest_abort(g, failed, g);
+		return;
+	}
+	g->state = GUEST_RUNNING;
+	if (s->warning.text[0])
+		log_line("%s: %s", g->name, s->warning.text);
+	g->start = NULL;
+	guest_changed(g, "started");
+	if (s->request.done)
+		s->request.done(s->request.argument, g, 0, NULL);
+	start_free(s);
+}
+
+/* GRUB looks for disks once, and leaves out whose backend does not wait for it yet. Kernels are patient. */
+static bool needs_devices(const struct guest *g)
+{
+	return !g->active->d->kernel && !g->is_paused && !devices_are_ready(g);
+}
+
+static void devices_waited(struct loop_timer *t)
+{
+	struct guest_start *s = container_of(t, struct guest_start, devices);
+
+	s->is_waiting = false;
+	if (!s->is_cancelled && !devices_are_ready(s->guest))
+		log_line("%s: starts although not all of its devices are ready", s->guest->name);
+	finish(s);
+}
+
+void guest_start_look(struct guest *g)
+{
+	struct guest_start *s = g->start;
+
+	if (s && s->is_waiting && (s->is_cancelled || devices_are_ready(g)))
+		loop_timer_start(&g->lodged->loop, &s->devices, 0);
 }
 
 /* Its domain is built, or there is none. */
@@ -316,25 +374,18 @@ static void go_on(struct guest_start *s)
 	g->is_paused = s->request.is_paused;
 	g->started = time(NULL);
 	g->started_ns = loop_now_ns();
-	if (!s->ret && s->is_cancelled)
-		s->ret = err_set(&s->err, -ECANCELED, "it was destroyed while it was being built");
-	if (!s->ret) {
+	if (!s->ret && !s->is_cancelled) {
 		g->state = GUEST_RUNNING; /* so its record says */
 		s->ret = connect_guest(g, s, &s->err);
-		g->state = s->ret ? GUEST_BUILDING : GUEST_RUNNING;
+		g->state = GUEST_BUILDING;
 	}
-	if (s->ret) {
-		explain_death(s, g->lodged->hv);
-		guest_abort(g, failed, g);
+	if (s->ret || s->is_cancelled || !needs_devices(g)) {
+		finish(s);
 		return;
 	}
-	if (s->warning.text[0])
-		log_line("%s: %s", g->name, s->warning.text);
-	g->start = NULL;
-	guest_changed(g, "started");
-	if (s->request.done)
-		s->request.done(s->request.argument, g, 0, NULL);
-	start_free(s);
+	s->is_waiting = true;
+	s->devices.fire = devices_waited;
+	loop_timer_start(&g->lodged->loop, &s->devices, DEVICES_MS);
 }
 
 static void store_answers(struct nodes_waiter *w, int ret)
@@ -445,4 +496,5 @@ void guest_start_abandon(struct guest *g)
 void guest_start_cancel(struct guest *g)
 {
 	g->start->is_cancelled = true;
+	guest_start_look(g);
 }

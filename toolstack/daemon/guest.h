@@ -121,6 +121,8 @@ struct start_request {
 must_check int guest_start(struct guest *g, const struct start_request *request, struct err *err);
 /* Nobody wants to hear any more how the start went. */
 void guest_start_abandon(struct guest *g);
+/* A backend has another state: perhaps the start waits for it. */
+void guest_start_look(struct guest *g);
 /* It is BUILDING: the start fails as soon as it can. */
 void guest_start_cancel(struct guest *g);
 

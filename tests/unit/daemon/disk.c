@@ -108,12 +108,50 @@ START_TEST(each_guest_s_processes_have_a_user_of_their_own)
 }
 END_TEST
 
-static const char *create_without_kernel(const char *element)
+/* The process of the disk gets ready some time after its start. */
+static struct loop_timer backend;
+static unsigned int pauses_before;
+
+static void backend_is_ready(struct loop_timer *t)
+{
+	struct batch b;
+	struct err err;
+
+	(void)t;
+	pauses_before = fake_domain(1)->info.pause_count;
+	batch_init(&b);
+	batch_at(&b, BACK);
+	batch_write(&b, "state", "2");
+	ck_assert_int_eq(nodes_run(lodged.nodes, &b, false, &err), 0);
+	batch_fini(&b);
+}
+
+static const char *call_without_kernel(const char *element)
 {
 	return world_code(
 		"{'verb':'create','xml':'<domain type=\\\"xen\\\"><name>web</name>"
 		"<memory unit=\\\"MiB\\\">64</memory><os><type>xenpvh</type>%s</os>%s</domain>'}",
 		element, disk_xml("a.img", "xvda", ""));
+}
+
+static const char *create_without_kernel(const char *element)
+{
+	const char *code;
+
+	backend.fire = backend_is_ready;
+	loop_timer_start(&lodged.loop, &backend, 300);
+	code = call_without_kernel(element);
+	loop_timer_stop(&backend);
+	return code;
+}
+
+static void destroy_it(struct loop_timer *t)
+{
+	struct guest *g = guest_by_name(&lodged, "web");
+
+	(void)t;
+	ck_assert_int_eq(g->state, GUEST_BUILDING);
+	guest_start_cancel(g);
 }
 
 START_TEST(a_guest_without_a_kernel_starts_by_grub_which_has_to_be_there)
@@ -124,6 +162,26 @@ START_TEST(a_guest_without_a_kernel_starts_by_grub_which_has_to_be_there)
 	ck_assert_str_eq(create_without_kernel(""), "ok");
 	ck_assert_str_eq(text_of(world_ok("{'verb':'info','guest':'web'}"), "loader"),
 			 lodged.options.grub);
+}
+END_TEST
+
+START_TEST(a_guest_that_grub_starts_is_let_run_when_its_disks_are_ready)
+{
+	ck_assert_int_eq(link(world_path("kernel"), lodged.options.grub), 0);
+	ck_assert_str_eq(create_without_kernel(""), "ok");
+	ck_assert_uint_eq(pauses_before, 1);
+	ck_assert_uint_eq(fake_domain(1)->info.pause_count, 0);
+}
+END_TEST
+
+START_TEST(a_guest_that_waits_for_its_disks_can_be_destroyed)
+{
+	ck_assert_int_eq(link(world_path("kernel"), lodged.options.grub), 0);
+	backend.fire = destroy_it;
+	loop_timer_start(&lodged.loop, &backend, 300);
+	ck_assert_str_eq(call_without_kernel(""), "failed");
+	world_until(!fake_nr_domains());
+	ck_assert(list_is_empty(&lodged.guests));
 }
 END_TEST
 
@@ -553,6 +611,8 @@ END_TEST
 UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process_and_its_journal,
 	  each_guest_s_processes_have_a_user_of_their_own,
 	  a_guest_without_a_kernel_starts_by_grub_which_has_to_be_there,
+	  a_guest_that_grub_starts_is_let_run_when_its_disks_are_ready,
+	  a_guest_that_waits_for_its_disks_can_be_destroyed,
 	  a_loader_of_the_guests_own_starts_in_place_of_grub,
 	  a_seed_for_cloud_init_is_one_more_disk, a_seed_is_still_there_when_lodged_starts_anew,
 	  a_seed_that_cloud_init_would_not_understand_is_refused,
