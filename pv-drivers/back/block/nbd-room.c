@@ -102,7 +102,8 @@ static int read_backing_name(const char *name, char *ret_name, size_t bytes, str
 	if (nr != (ssize_t)sizeof(start) || be32toh(start.magic) != MAGIC || !start.backing_offset)
 		length = 0;
 	if (length >= bytes ||
-	    pread(fd, ret_name, length, (off_t)be64toh(start.backing_offset)) != (ssize_t)length)
+	    (length &&
+	     pread(fd, ret_name, length, (off_t)be64toh(start.backing_offset)) != (ssize_t)length))
 		length = UINT32_MAX;
 	close(fd);
 	if (length == UINT32_MAX)

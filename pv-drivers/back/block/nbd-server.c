@@ -46,6 +46,23 @@ static int connect_to(const struct sockaddr_un *address)
 	return fd;
 }
 
+/* Where the file system of an image has no O_DIRECT, as without it. */
+static const char *cache_of(const struct nbd_image *image)
+{
+	const char *cache = image->cache ? image->cache : "none";
+	bool is_direct = !strcmp(cache, "none"), is_direct_sync = !strcmp(cache, "directsync");
+	int fd;
+
+	if (*image->name != '/' || !(is_direct || is_direct_sync))
+		return cache;
+	fd = open(image->name, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0 && errno == EINVAL)
+		return is_direct ? "writeback" : "writethrough";
+	if (fd >= 0)
+		close(fd);
+	return cache;
+}
+
 /* In the new process: becomes the server. */
 static _Noreturn void become_server(const struct nbd_image *image, int listener, int keep_fd)
 {
@@ -58,7 +75,7 @@ static _Noreturn void become_server(const struct nbd_image *image, int listener,
 	int kept = fcntl(keep_fd, F_DUPFD, LISTEN_FD + 1);
 
 	arguments[nr++] = image->program;
-	snprintf(cache, sizeof(cache), "--cache=%s", image->cache ? image->cache : "none");
+	snprintf(cache, sizeof(cache), "--cache=%s", cache_of(image));
 	arguments[nr++] = cache;
 	arguments[nr++] = "--aio=threads";
 	arguments[nr++] = image->may_discard ? "--discard=unmap" : "--discard=ignore";

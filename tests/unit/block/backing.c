@@ -325,8 +325,8 @@ END_TEST
 START_TEST(a_server_is_another_user_and_sees_its_images_only)
 {
 	static const char script[] =
-		"set -e; d=$(mktemp -d /var/tmp/lodge-unit-XXXXXX); echo $d; cd $d; "
-		"qemu-img create -q -f raw base 1M; chmod 600 base; "
+		"set -e; d=$(mktemp -d /dev/shm/lodge-unit-XXXXXX); echo $d; cd $d; "
+		"head -c 1048576 /dev/urandom >base; chmod 600 base; "
 		"qemu-img create -q -f qcow2 -b base -F raw top; chmod 600 top; : >secret";
 	char folder[64] = "", top[80], status[64], line[256], inside[300];
 	FILE *p = popen(script, "re"), *f; /* NOLINT(cert-env33-c): a text of our own */
