@@ -90,7 +90,9 @@ struct arch_vcpu {
 	bool intr_shadow; /* the next instruction is protected (STI, MOV SS) */
 	bool intr_window; /* an exit was asked for when the guest takes interrupts */
 	bool uses_debug;  /* has touched DR0-DR3: they are switched, and no longer intercepted */
-	bool nmi_blocked; /* an NMI was injected and its IRET has not been seen */
+	bool nmi_blocked; /* an NMI was injected and its IRET is not done */
+	uint8_t nmi_step; /* NMI_* (x86/vm/run.c): of the stay in the guest that comes next */
+	uint64_t nmi_iret_rip;    /* with NMI_AT_IRET: where that IRET is */
 	bool upcall_via_callback; /* the domain's callback vector is to be injected when possible;
 				   * set by any CPU before VM_WORK_EVENT */
 	uint8_t upcall_vector;    /* by HVMOP_set_evtchn_upcall_vector; 0: not set */

@@ -22,10 +22,12 @@ static_assert(offsetof(struct vm_regs, rcx) == 8 && offsetof(struct vm_regs, rdi
 		      offsetof(struct vm_regs, r8) == 64 && offsetof(struct vm_regs, r15) == 120,
 	      "vmrun.S has these numbers");
 
-#define VM_CR_SVMDIS (1ull << 4)
-#define PAT_AT_RESET 0x0007040600070406ull
-#define DR6_AT_RESET 0xffff0ff0ull
-#define DR7_AT_RESET 0x400ull
+#define VM_CR_SVMDIS    (1ull << 4)
+#define PAT_AT_RESET    0x0007040600070406ull
+#define DR6_AT_RESET    0xffff0ff0ull
+#define DR7_AT_RESET    0x400ull
+#define DR6_BS          (1ull << 14)
+#define DR6_BREAKPOINTS 0xfull
 
 /* Two bits for each MSR, read and write, set: exit. Three ranges of 0x2000 MSRs (APM 2, 15.11). */
 #define MSR_BITMAP_ORDER 1u
@@ -388,6 +390,11 @@ static bool svm_can_inject(const struct vcpu *v, enum vm_event type)
 	return type == VM_EVENT_NMI ? !v->arch.nmi_blocked : v->arch.regs.rflags & RFLAGS_IF;
 }
 
+static bool svm_is_injecting(const struct vcpu *v)
+{
+	return v->arch.svm->vmcb->event_inject & SVM_EVENT_VALID;
+}
+
 /* #DE, #TS, #NP, #SS, #GP: two of them make a double fault (APM 2, 8.2.9). */
 static bool is_contributory(uint64_t vector)
 {
@@ -538,6 +545,15 @@ static void svm_set_dr6_bits(struct vcpu *v, uint64_t bits)
 	v->arch.svm->vmcb->clean &= ~SVM_CLEAN_DR;
 }
 
+static bool svm_forget_step(struct vcpu *v)
+{
+	struct vmcb *vmcb = v->arch.svm->vmcb;
+
+	vmcb->dr6 &= ~DR6_BS;
+	vmcb->clean &= ~SVM_CLEAN_DR;
+	return !v->arch.uses_debug || !(vmcb->dr6 & DR6_BREAKPOINTS);
+}
+
 static void svm_set_tsc_offset(struct vcpu *v, uint64_t offset)
 {
 	v->arch.svm->vmcb->tsc_offset = offset;
@@ -617,22 +633,23 @@ static const char *svm_invalid_reason(const struct vcpu *v)
 	return "reserved bits in CR3, CR4, EFER or the event to inject";
 }
 
-#define SVM_OPS(run_fn)                                                                   \
-	{                                                                                 \
-		.name = "SVM", .cpu_init = svm_cpu_init, .vcpu_init = svm_vcpu_init,      \
-		.vcpu_fini = svm_vcpu_fini, .reset = svm_reset, .load = svm_load,         \
-		.save = svm_save, .run = (run_fn), .can_inject = svm_can_inject,          \
-		.inject = svm_inject, .set_intr_window = svm_set_intr_window,             \
-		.set_nmi_window = svm_set_nmi_window, .mode = svm_mode,                   \
-		.get_paging = svm_get_paging, .get_segment = svm_get_segment,             \
-		.set_efer = svm_set_efer, .get_pat = svm_get_pat, .set_pat = svm_set_pat, \
-		.get_cr2 = svm_get_cr2, .get_kernel_gs_base = svm_get_kernel_gs_base,     \
-		.set_cr2 = svm_set_cr2, .set_dr6_bits = svm_set_dr6_bits,                 \
-		.set_tsc_offset = svm_set_tsc_offset, .intercept_tsc = svm_intercept_tsc, \
-		.allow_debug_regs = svm_allow_debug_regs, .dump = svm_dump,               \
-		.invalid_reason = svm_invalid_reason, .flush_tlb = svm_flush_tlb,         \
-		.p2m_init = npt_init, .p2m_fini = npt_fini, .p2m_set = npt_set,           \
-		.p2m_get = npt_get, .p2m_next = npt_next, .p2m_pointer = npt_pointer,     \
+#define SVM_OPS(run_fn)                                                                         \
+	{                                                                                       \
+		.name = "SVM", .cpu_init = svm_cpu_init, .vcpu_init = svm_vcpu_init,            \
+		.vcpu_fini = svm_vcpu_fini, .reset = svm_reset, .load = svm_load,               \
+		.save = svm_save, .run = (run_fn), .can_inject = svm_can_inject,                \
+		.inject = svm_inject, .is_injecting = svm_is_injecting,                         \
+		.set_intr_window = svm_set_intr_window, .set_nmi_window = svm_set_nmi_window,   \
+		.mode = svm_mode, .get_paging = svm_get_paging, .get_segment = svm_get_segment, \
+		.set_efer = svm_set_efer, .get_pat = svm_get_pat, .set_pat = svm_set_pat,       \
+		.get_cr2 = svm_get_cr2, .get_kernel_gs_base = svm_get_kernel_gs_base,           \
+		.set_cr2 = svm_set_cr2, .set_dr6_bits = svm_set_dr6_bits,                       \
+		.forget_step = svm_forget_step, .set_tsc_offset = svm_set_tsc_offset,           \
+		.intercept_tsc = svm_intercept_tsc, .allow_debug_regs = svm_allow_debug_regs,   \
+		.dump = svm_dump, .invalid_reason = svm_invalid_reason,                         \
+		.flush_tlb = svm_flush_tlb, .p2m_init = npt_init, .p2m_fini = npt_fini,         \
+		.p2m_set = npt_set, .p2m_get = npt_get, .p2m_next = npt_next,                   \
+		.p2m_pointer = npt_pointer,                                                     \
 	}
 
 /* A CPU with speculation controls pays for them at each entry; one without has no trace of them. */

@@ -91,11 +91,9 @@ void vcpu_dump_in_panic(struct vcpu *v)
 
 static int exit_intr(struct vcpu *v, const struct exit_info *x)
 {
+	(void)v;
 	(void)x;
 	irq_window();
-	/* An NMI that could not be injected, in code that keeps interrupts off: no window opens. */
-	if (unlikely(vlapic_attention(v)))
-		vm_request_event(v);
 	return 0;
 }
 
@@ -115,17 +113,10 @@ static int exit_window(struct vcpu *v, const struct exit_info *x)
 	return 0;
 }
 
-/* The guest is at the IRET that ends its NMI handler. The next NMI must not come before that IRET is
- * done: it is held off for one instruction, as STI does it. */
 static int exit_nmi_window(struct vcpu *v, const struct exit_info *x)
 {
 	(void)x;
-	v->arch.nmi_blocked = false;
-	vm_ops->set_nmi_window(v, false);
-	if (vlapic_attention(v) & VLAPIC_ATT_NMI) {
-		v->arch.intr_shadow = true;
-		vm_request_event(v);
-	}
+	vcpu_end_of_nmi(v);
 	return 0;
 }
 

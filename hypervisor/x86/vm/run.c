@@ -13,6 +13,7 @@
 #include "lodge/domain.h"
 #include "lodge/log.h"
 #include "lodge/page.h"
+#include "x86/apic.h"
 #include "x86/cpu.h"
 #include "x86/panic.h"
 #include "x86/vm/exit.h"
@@ -58,18 +59,89 @@ static void set_window(struct vcpu *v, bool on)
 	}
 }
 
-/* True when it has to wait for the guest to take it. */
-static bool deliver_nmi(struct vcpu *v)
+/* Bits of arch_vcpu.nmi_step: an NMI that cannot be injected now has to come after one instruction, or after
+ * the event that is queued already, whatever the guest's interrupt flag says. */
+#define NMI_WAITS   0x1u /* the next exit is to come soon, and then events are delivered anew */
+#define NMI_STEPS   0x2u /* by a single step that is ours: the guest's TF was clear */
+#define NMI_AT_IRET 0x4u /* the instruction is the IRET that ends an NMI handler */
+
+/* An interrupt of our own waits for this CPU's next VM entry: the guest takes what is queued, and exits. */
+static void exit_after_event(struct vcpu *v)
 {
-	if (v->arch.nmi_blocked)
-		return false; /* exit_nmi_window() comes back to it */
-	if (!vm_ops->can_inject(v, VM_EVENT_NMI))
-		return true;
-	vlapic_take_nmi(v);
-	vm_ops->inject(v, VM_EVENT_NMI, VECTOR_NMI, false, 0);
-	v->arch.nmi_blocked = true;
-	vm_ops->set_nmi_window(v, true);
-	return false;
+	v->arch.nmi_step |= NMI_WAITS;
+	apic_send_ipi(this_cpu(), VECTOR_KICK);
+}
+
+/* A guest that single-steps itself exits anyway, with a #DB of its own. */
+static void exit_after_insn(struct vcpu *v)
+{
+	v->arch.nmi_step |= NMI_WAITS;
+	if (v->arch.regs.rflags & RFLAGS_TF)
+		return;
+	v->arch.regs.rflags |= RFLAGS_TF;
+	v->arch.nmi_step |= NMI_STEPS;
+}
+
+static void deliver_nmi(struct vcpu *v)
+{
+	if (v->arch.nmi_blocked && !(v->arch.nmi_step & NMI_AT_IRET))
+		return; /* the handler's IRET exits */
+	if (vm_ops->is_injecting(v)) {
+		exit_after_event(v);
+	} else if (!vm_ops->can_inject(v, VM_EVENT_NMI)) {
+		exit_after_insn(v);
+	} else {
+		vlapic_take_nmi(v);
+		vm_ops->inject(v, VM_EVENT_NMI, VECTOR_NMI, false, 0);
+		v->arch.nmi_blocked = true;
+		vm_ops->set_nmi_window(v, true);
+	}
+}
+
+void vcpu_end_of_nmi(struct vcpu *v)
+{
+	vm_ops->set_nmi_window(v, false);
+	v->arch.nmi_step = NMI_AT_IRET;
+	v->arch.nmi_iret_rip = v->arch.regs.rip;
+	vm_request_event(v);
+}
+
+/* The guest is not entered after all: as if nothing had been prepared. */
+static void cancel_nmi_step(struct vcpu *v)
+{
+	if (v->arch.nmi_step & NMI_STEPS)
+		v->arch.regs.rflags &= ~RFLAGS_TF;
+	v->arch.nmi_step &= NMI_AT_IRET;
+	vm_request_event(v);
+}
+
+/* The IRET was done, or the guest exited before: then it exits there again. */
+static void leave_nmi(struct vcpu *v, bool is_done)
+{
+	if (is_done)
+		v->arch.nmi_blocked = false;
+	else
+		vm_ops->set_nmi_window(v, true);
+}
+
+/* After an exit. What the step did to the guest's flags and to DR6 is taken back, before anybody looks. */
+static void end_nmi_step(struct vcpu *v, struct exit_info *x)
+{
+	uint8_t step = v->arch.nmi_step;
+	bool has_stepped = x->kind == EXIT_EXCEPTION && x->exception.vector == VECTOR_DB;
+
+	v->arch.nmi_step = 0;
+	vm_request_event(v);
+	if (step & NMI_AT_IRET)
+		leave_nmi(v, step & NMI_STEPS ? has_stepped
+					      : v->arch.regs.rip != v->arch.nmi_iret_rip);
+	if (!(step & NMI_STEPS))
+		return;
+	/* An IRET that is done has loaded the flags that its handler saved, TF among them. */
+	if (!(step & NMI_AT_IRET && has_stepped))
+		v->arch.regs.rflags &= ~RFLAGS_TF;
+	if (has_stepped && vm_ops->forget_step(v))
+		x->kind = EXIT_NMI; /* nothing is left to do */
 }
 
 static bool callback_is_pending(const struct vcpu *v)
@@ -114,18 +186,17 @@ static void pass_halt(struct vcpu *v, bool nmi)
 void vcpu_deliver_events(struct vcpu *v)
 {
 	uint32_t attention = vlapic_attention(v);
-	bool nmi_waits = false;
 
 	if (unlikely(attention & VLAPIC_ATT_RESET) && !vlapic_do_reset(v))
 		return;
 	if (unlikely(v->arch.intr_shadow))
 		pass_halt(v, attention & VLAPIC_ATT_NMI);
 	if (unlikely(attention & VLAPIC_ATT_NMI))
-		nmi_waits = deliver_nmi(v);
+		deliver_nmi(v);
 	if (interrupt_is_pending(v) && vm_ops->can_inject(v, VM_EVENT_INTERRUPT))
 		deliver_interrupt(v);
 	/* What could not be injected, or is next, waits until the guest takes interrupts. */
-	set_window(v, nmi_waits || interrupt_is_pending(v));
+	set_window(v, interrupt_is_pending(v));
 }
 
 static void do_work(struct vcpu *v)
@@ -153,10 +224,14 @@ static void vm_enter(struct cpu *c, struct vcpu *v)
 	__atomic_exchange_n(&c->arch.in_guest, CPU_IN_GUEST, __ATOMIC_SEQ_CST);
 	if (unlikely(READ_ONCE(c->pending) | READ_ONCE(v->arch.work))) {
 		WRITE_ONCE(c->arch.in_guest, 0);
+		if (unlikely(v->arch.nmi_step))
+			cancel_nmi_step(v);
 		return;
 	}
 	vm_ops->run(v, &x);
 	WRITE_ONCE(c->arch.in_guest, 0);
+	if (unlikely(v->arch.nmi_step))
+		end_nmi_step(v, &x);
 	c->nr_exits++;
 	v->nr_exits[x.kind]++;
 	vcpu_handle_exit(v, &x);

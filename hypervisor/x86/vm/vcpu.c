@@ -77,6 +77,7 @@ void vcpu_reset(struct vcpu *v, const struct vm_start_state *s)
 	v->arch.intr_shadow = false;
 	v->arch.intr_window = false;
 	v->arch.nmi_blocked = false;
+	v->arch.nmi_step = 0;
 	v->arch.spec_ctrl = 0;
 	v->arch.tsc_aux = 0;
 	__builtin_memset(v->arch.debug, 0, sizeof(v->arch.debug));

@@ -127,6 +127,7 @@ struct vm_ops {
 	bool (*can_inject)(const struct vcpu *v, enum vm_event type);
 	void (*inject)(struct vcpu *v, enum vm_event type, uint8_t vector, bool has_error,
 		       uint32_t error);
+	bool (*is_injecting)(const struct vcpu *v); /* an event is queued for the next run() */
 	void (*set_intr_window)(struct vcpu *v, bool on);
 	void (*set_nmi_window)(struct vcpu *v, bool on);
 
@@ -142,6 +143,8 @@ struct vm_ops {
 	uint64_t (*get_kernel_gs_base)(const struct vcpu *v); /* as of when v was last saved */
 	void (*set_cr2)(struct vcpu *v, uint64_t cr2);
 	void (*set_dr6_bits)(struct vcpu *v, uint64_t bits);
+	/* A #DB that exited came from a single step that the guest knows nothing of; true: from nothing else. */
+	bool (*forget_step)(struct vcpu *v);
 	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
 	void (*intercept_tsc)(struct vcpu *v, bool on);
 	void (*allow_debug_regs)(struct vcpu *v);               /* no more EXIT_DEBUG_REG */

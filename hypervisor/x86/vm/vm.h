@@ -69,6 +69,9 @@ void vcpu_handle_exit(struct vcpu *v, struct exit_info *x);
 /* Before VM entry: injects what can be injected, asks for a window for the rest. */
 void vcpu_deliver_events(struct vcpu *v);
 
+/* The guest is at the IRET that ends its NMI handler: the next NMI must not come before that is done. */
+void vcpu_end_of_nmi(struct vcpu *v);
+
 /* The state in which a vCPU starts. Everything that is not named here has its value after reset. */
 struct vm_start_state {
 	struct vm_regs regs;
