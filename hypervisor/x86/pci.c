@@ -74,7 +74,7 @@ static uint32_t port_read(uint16_t bdf, unsigned reg, unsigned size)
 
 	spin_lock(&port_lock);
 	old = select(bdf, reg);
-	value = size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+	value = io_in(port, size);
 	outl(PORT_ADDRESS, old);
 	spin_unlock(&port_lock);
 	return value;
@@ -101,12 +101,7 @@ static void port_write(uint16_t bdf, unsigned reg, unsigned size, uint32_t value
 
 	spin_lock(&port_lock);
 	old = select(bdf, reg);
-	if (size == 1)
-		outb(port, (uint8_t)value);
-	else if (size == 2)
-		outw(port, (uint16_t)value);
-	else
-		outl(port, value);
+	io_out(port, size, value);
 	outl(PORT_ADDRESS, old);
 	spin_unlock(&port_lock);
 }

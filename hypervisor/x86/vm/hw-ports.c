@@ -70,28 +70,13 @@ static const struct port_ops smi_ops = { smi_read, smi_write };
 
 static bool is_awake_again; /* any vCPU of the service VM */
 
-static uint32_t hw_read(uint16_t port, unsigned size)
-{
-	return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
-}
-
-static void hw_write(uint16_t port, unsigned size, uint32_t value)
-{
-	if (size == 1)
-		outb(port, (uint8_t)value);
-	else if (size == 2)
-		outw(port, (uint16_t)value);
-	else
-		outl(port, value);
-}
-
 static uint32_t status_read(struct vcpu *v, void *ctx, uint16_t port, unsigned size)
 {
 	unsigned shift = (unsigned)(port - acpi_fadt.pm1a_event) * 8;
 
 	(void)v;
 	(void)ctx;
-	return hw_read(port, size) | (READ_ONCE(is_awake_again) ? PM1_STATUS_AWAKE >> shift : 0);
+	return io_in(port, size) | (READ_ONCE(is_awake_again) ? PM1_STATUS_AWAKE >> shift : 0);
 }
 
 static void status_write(struct vcpu *v, void *ctx, uint16_t port, unsigned size, uint32_t value)
@@ -100,7 +85,7 @@ static void status_write(struct vcpu *v, void *ctx, uint16_t port, unsigned size
 	(void)ctx;
 	if (value << (port - acpi_fadt.pm1a_event) * 8 & PM1_STATUS_AWAKE) /* ones clear */
 		WRITE_ONCE(is_awake_again, false);
-	hw_write(port, size, value);
+	io_out(port, size, value);
 }
 
 static const struct port_ops status_ops = { status_read, status_write };
@@ -109,7 +94,7 @@ static uint32_t control_read(struct vcpu *v, void *ctx, uint16_t port, unsigned 
 {
 	(void)v;
 	(void)ctx;
-	return hw_read(port, size);
+	return io_in(port, size);
 }
 
 static void control_write(struct vcpu *v, void *ctx, uint16_t port, unsigned size, uint32_t value)
@@ -118,7 +103,7 @@ static void control_write(struct vcpu *v, void *ctx, uint16_t port, unsigned siz
 
 	(void)ctx;
 	if (!(control & PM1_SLEEP_ENABLE)) {
-		hw_write(port, size, value);
+		io_out(port, size, value);
 		return;
 	}
 	if (PM1_SLEEP_TYPE(control) == acpi_fadt.s5_type_a)

@@ -374,15 +374,30 @@ int service_vm_map_identity(struct domain *d, uint64_t start, uint64_t bytes)
 	return 0;
 }
 
+/* Takes the largest block at frame out of the physmap that is mapped as one; its order, also where nothing is. */
+static int unmap_largest(struct p2m_batch *batch, uint64_t frame, uint64_t end, unsigned *ret_order)
+{
+	unsigned order = largest_order(frame, end);
+	int err = p2m_batch_unmap(batch, GFN(frame), order, P2M_KIND(P2M_MMIO));
+
+	while (err == -XEN_EINVAL && order != ORDER_4K) {
+		order = smaller_order(order);
+		err = p2m_batch_unmap(batch, GFN(frame), order, P2M_KIND(P2M_MMIO));
+	}
+	*ret_order = err ? ORDER_4K : order;
+	return err;
+}
+
 void service_vm_unmap_identity(struct domain *d, uint64_t start, uint64_t bytes)
 {
-	uint64_t end = align_up(start + bytes, PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t end = align_up(start + bytes, PAGE_SIZE) >> PAGE_SHIFT,
+		 frame = start >> PAGE_SHIFT;
 	struct p2m_batch batch;
+	unsigned order;
 
 	p2m_batch_init(&batch, d);
-	for (uint64_t frame = start >> PAGE_SHIFT; frame < end; frame++)
-		if (p2m_batch_unmap(&batch, GFN(frame), ORDER_4K, P2M_KIND(P2M_MMIO)) ==
-		    -XEN_ENOMEM)
+	for (; frame < end; frame += BIT64(order))
+		if (unmap_largest(&batch, frame, end, &order) == -XEN_ENOMEM)
 			break; /* what stays mapped is an address without a device */
 	p2m_batch_finish(&batch);
 }
