@@ -12,10 +12,12 @@
 #include <libnbd.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LIBRARY     "libnbd.so.0"
 #define GRANULARITY 65536u /* a cluster of qcow2, as it is made by default */
 #define PAGE        4096u
+#define RUN_BYTES   (1U << 20)
 #define TRIM_MAX    (1U << 30) /* at once; the protocol has 32 bits for it */
 
 #define FUNCTION(name) __typeof__(&name) name
@@ -317,24 +319,61 @@ static int ask_server(struct nbd *n, int fd, bool may_discard, struct err *err)
 	return 0;
 }
 
-/* A server before this one has taken these writes, and perhaps never written them. */
-static int write_again(struct nbd *n, struct err *err)
+/* A run of writes, each behind the one before. */
+struct run {
+	unsigned char *data; /* less than RUN_BYTES, and room for one more write */
+	uint64_t offset;
+	size_t length;
+};
+
+static int write_run(struct nbd *n, struct run *r, struct err *err)
 {
-	unsigned char *data = malloc(NBD_LOG_BYTES / 8);
+	int code = 0;
+
+	if (r->length && n->library.nbd_pwrite(n->handle, r->data, r->length, r->offset, 0))
+		code = fail(n, err);
+	r->length = 0;
+	return code;
+}
+
+/* A server before this one has taken these writes, and perhaps never written them. In few large ones, as the guest
+ * waits. */
+static int write_all_again(struct nbd *n, struct run *r, struct err *err)
+{
 	uint64_t position = 0, offset;
 	uint32_t length;
-	int code = data ? 0 : err_set(err, -ENOMEM, "no memory");
+	int code = 0;
 
-	while (!code && nbd_log_next(n->log, &position, &offset, data, &length)) {
-		if (n->library.nbd_pwrite(n->handle, data, length, offset, 0))
-			code = fail(n, err);
+	while (!code && nbd_log_next(n->log, &position, &offset, r->data + r->length, &length)) {
+		if (r->length && offset != r->offset + r->length) {
+			const unsigned char *next = r->data + r->length;
+
+			code = write_run(n, r, err);
+			memmove(r->data, next, length);
+		}
+		if (!r->length)
+			r->offset = offset;
+		r->length += length;
+		if (!code && r->length >= RUN_BYTES)
+			code = write_run(n, r, err);
 	}
+	if (!code)
+		code = write_run(n, r, err);
 	if (!code && position && n->library.nbd_flush(n->handle, 0))
 		code = fail(n, err);
-	if (!code)
-		nbd_log_forget(n->log, nbd_log_end(n->log));
-	free(data);
-	return code ? err_wrap(err, code, "writing again what the last server may have lost") : 0;
+	return code;
+}
+
+static int write_again(struct nbd *n, struct err *err)
+{
+	struct run r = { .data = malloc(RUN_BYTES + NBD_LOG_BYTES / 8) };
+	int code = r.data ? write_all_again(n, &r, err) : err_set(err, -ENOMEM, "no memory");
+
+	free(r.data);
+	if (code)
+		return err_wrap(err, code, "writing again what the last server may have lost");
+	nbd_log_forget(n->log, nbd_log_end(n->log));
+	return 0;
 }
 
 /* All from here on must be done before the loop starts. */
