@@ -256,7 +256,8 @@ int rpc_call(struct rpc_stream *s, const cJSON *request, rpc_news_fn news, void 
 
 	if (!ret)
 		ret = rpc_stream_send(s);
-	if (ret)
+	/* Who refuses at once has answered, and closed: what he said is still to be read. */
+	if (ret && ret != -EPIPE)
 		return err_errno(err, ret, "sending to lodged");
 	for (;;) {
 		ret = next_line(s, &line, err);

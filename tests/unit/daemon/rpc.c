@@ -143,6 +143,21 @@ START_TEST(a_call_hears_what_comes_before_the_last_line)
 }
 END_TEST
 
+START_TEST(a_call_hears_what_was_said_before_the_other_end_went_away)
+{
+	static const char answer[] = "{\"ok\":false,\"code\":\"denied\"}\n";
+	cJSON *request = cJSON_CreateObject(), *reply;
+	struct err err;
+
+	put_raw(answer, sizeof(answer) - 1);
+	shutdown(far.fd, SHUT_RDWR);
+	ck_assert_int_eq(rpc_call(&near, request, NULL, NULL, &reply, &err), 0);
+	ck_assert_int_eq(rpc_reply_code(reply), RPC_DENIED);
+	cJSON_Delete(reply);
+	cJSON_Delete(request);
+}
+END_TEST
+
 START_TEST(a_call_to_one_that_goes_away_fails)
 {
 	cJSON *request = cJSON_CreateObject(), *reply;
@@ -183,4 +198,5 @@ UNIT_MAIN("daemon-rpc", setup, teardown, lines_come_out_as_they_went_in_whatever
 	  what_is_no_object_is_an_error_and_the_next_line_is_not,
 	  a_line_that_is_too_long_ends_the_connection, an_answer_beyond_the_limit_is_not_sent,
 	  every_code_has_a_name_that_leads_back, a_call_hears_what_comes_before_the_last_line,
+	  a_call_hears_what_was_said_before_the_other_end_went_away,
 	  a_call_to_one_that_goes_away_fails, one_that_reads_slowly_for_ever_costs_bounded_memory)
