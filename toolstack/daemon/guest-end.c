@@ -45,6 +45,8 @@ static void remove_nodes(struct guest *g)
 {
 	struct batch b;
 
+	if (g->domain == NO_DOMAIN)
+		return;
 	batch_init(&b);
 	guest_nodes_remove(g, &b);
 	nodes_post(g->lodged->nodes, &b);
@@ -268,21 +270,24 @@ static int set_aside(struct guest *g, struct err *err)
 	return 0;
 }
 
+/* The next one wants the same disks: it is DYING until its backends have gone, without a domain of its own. */
 static void rename_restart(struct guest *g)
 {
-	uint64_t ran_ms = (loop_now_ns() - g->started_ns) / NS_PER_MS;
+	struct guest_end *e = begin(g);
 	struct err err;
 
-	devices_end(g, NULL, NULL);
-	if (set_aside(g, &err)) {
-		log_line("%s: not set aside: %s", g->name, err.text);
+	if (!e || set_aside(g, &err)) {
+		log_line("%s: not set aside: %s", g->name, e ? err.text : "no memory");
+		free(e);
 		guest_destroy(g, end_reason_name(END_DESTROYED), "");
 		return;
 	}
-	guest_changed(g, g->has_crashed ? "crashed" : "stopped");
+	e->domain = NO_DOMAIN;
 	g->is_restarting = true;
+	g->state = GUEST_DYING;
+	run(g, e);
 	save(g);
-	restart_later(g, ran_ms);
+	guest_changed(g, NULL);
 }
 
 static void console_synced(void *argument)
