@@ -34,8 +34,9 @@ static int copy_part(int from, int to, off_t start, off_t end, char *buffer)
 
 		if (nr <= 0)
 			return nr ? -errno : -EIO;
-		if (pwrite(to, buffer, (size_t)nr, start) != nr)
-			return errno ? -errno : -EIO;
+		nr = pwrite(to, buffer, (size_t)nr, start); /* the rest of a short one tells why */
+		if (nr < 0)
+			return -errno;
 		start += nr;
 	}
 	return 0;

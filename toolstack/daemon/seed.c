@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <uuid/uuid.h>
 
 #include "config/cloud-init.h"
@@ -21,23 +22,43 @@ static int read_stream(FILE *stream, char *text, const char *path, struct err *e
 		return err_errno(err, -EIO, "%s", path);
 	if (length > FILE_MAX)
 		return err_set(err, -EFBIG, "%s has more than 1 MiB", path);
+	if (memchr(text, 0, length))
+		return err_set(err, -EINVAL, "%s is no text: it has a byte 0", path);
 	text[length] = '\0';
 	return 0;
+}
+
+/* Of a file only: a pipe would wait for somebody who writes to it. */
+static int open_stream(const char *path, FILE **ret_stream, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat s;
+
+	if (fd < 0)
+		return err_errno(err, -errno, "%s", path);
+	if (fstat(fd, &s) || !S_ISREG(s.st_mode)) {
+		close(fd);
+		return err_set(err, -EINVAL, "%s is not a file", path);
+	}
+	*ret_stream = fdopen(fd, "r");
+	if (*ret_stream)
+		return 0;
+	close(fd);
+	return err_set(err, -ENOMEM, "no memory");
 }
 
 /* Its text, to be freed. */
 static int read_file(const char *path, char **ret_text, struct err *err)
 {
 	char *text = malloc(FILE_MAX + 1);
-	FILE *stream;
+	FILE *stream cleanup_fclose = NULL;
 	int code;
 
 	if (!text)
 		return err_set(err, -ENOMEM, "no memory");
-	stream = fopen(path, "re");
-	code = stream ? read_stream(stream, text, path, err) : err_errno(err, -errno, "%s", path);
-	if (stream)
-		fclose(stream);
+	code = open_stream(path, &stream, err);
+	if (!code)
+		code = read_stream(stream, text, path, err);
 	if (code)
 		free(text);
 	else
