@@ -119,7 +119,7 @@ const struct verb verbs[] = {
 	  "reflink shares blocks until they change (Btrfs, XFS); overlay makes a qcow2 file upon the first.",
 	  NULL },
 	{ "disk-resize", "GUEST TARGET SIZE", 0, "make a disk larger", run_disk_resize,
-	  "SIZE has a unit: 20G.", NULL },
+	  "SIZE has a unit: 20G. Raw and qcow2 disks grow while the guest runs.", NULL },
 	{ "nic-attach", "GUEST [FILE]", O(BRIDGE) | O(MAC), "plug in a network interface",
 	  run_nic_attach,
 	  "The interface is described by an <interface> element in FILE, or by --bridge and --mac.",

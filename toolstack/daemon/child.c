@@ -18,8 +18,8 @@
 #define FIRST_FD         3
 #define FIRST_DELAY_MS   100u
 #define LONGEST_DELAY_MS 1000u
-#define LONG_ENOUGH_MS   10000u /* who ran for so long did not fail at its start */
-#define PATIENCE_MS      2000u  /* between SIGTERM and SIGKILL */
+#define LONG_ENOUGH_MS   2000u /* who ran for so long did not fail at its start */
+#define PATIENCE_MS      2000u /* between SIGTERM and SIGKILL */
 #define NS_PER_MS        UINT64_C(1000000)
 
 struct child {
@@ -28,10 +28,11 @@ struct child {
 	pid_t pid;              /* 0: none runs */
 	bool is_ours;           /* to be reaped */
 	struct loop_fd pidfd;
-	struct loop_timer timer; /* the next start; or, when stopping, the end of patience */
+	struct loop_timer timer; /* the next start; or the end of patience */
 	uint64_t started_ns;
 	uint64_t delay_ms;
 	unsigned int nr_starts;
+	bool is_restarting; /* it is to end, and the next one to start */
 	bool is_stopping;
 	void (*stopped)(void *argument);
 	void *stopped_argument;
@@ -63,16 +64,22 @@ bool process_is(pid_t pid, uint64_t start_time)
 	return start_time_of(pid) == start_time;
 }
 
+/* Of copy_spec(). */
+static void free_spec(const struct child_spec *spec)
+{
+	for (size_t i = 0; i < spec->nr_fds; i++)
+		close(spec->fds[i]);
+	for (size_t i = 0; spec->arguments[i]; i++)
+		free((void *)(uintptr_t)spec->arguments[i]);
+}
+
 static void child_free(struct child *c)
 {
 	loop_remove(&c->pidfd);
 	if (c->pidfd.fd >= 0)
 		close(c->pidfd.fd);
 	loop_timer_stop(&c->timer);
-	for (size_t i = 0; i < c->spec.nr_fds; i++)
-		close(c->spec.fds[i]);
-	for (size_t i = 0; c->spec.arguments[i]; i++)
-		free((void *)(uintptr_t)c->spec.arguments[i]);
+	free_spec(&c->spec);
 	free(c);
 }
 
@@ -171,7 +178,7 @@ static void timer_fired(struct loop_timer *t)
 {
 	struct child *c = container_of(t, struct child, timer);
 
-	if (c->is_stopping)
+	if (c->is_stopping || c->is_restarting)
 		tell(c, SIGKILL);
 	else if (launch(c))
 		launch_later(c);
@@ -215,20 +222,25 @@ static void ended(struct loop_fd *f, uint32_t events)
 		finish_stop(c);
 		return;
 	}
+	if (c->is_restarting) {
+		c->is_restarting = false;
+		loop_timer_start(c->loop, &c->timer, 0);
+		return;
+	}
 	launch_later(c);
 	if (c->spec.ended)
 		c->spec.ended(c->spec.argument, how); /* may stop it, and then c is gone */
 }
 
 /* Texts and descriptors of its own; the latter above all numbers that the process will have. */
-static int copy_spec(struct child *c, const struct child_spec *spec)
+static int copy_spec(struct child_spec *ret_copy, const struct child_spec *spec)
 {
-	c->spec = *spec;
-	memset(c->spec.arguments, 0, sizeof(c->spec.arguments));
-	c->spec.nr_fds = 0;
+	*ret_copy = *spec;
+	memset(ret_copy->arguments, 0, sizeof(ret_copy->arguments));
+	ret_copy->nr_fds = 0;
 	for (size_t i = 0; i < CHILD_MAX_ARGUMENTS - 1 && spec->arguments[i]; i++) {
-		c->spec.arguments[i] = strdup(spec->arguments[i]);
-		if (!c->spec.arguments[i])
+		ret_copy->arguments[i] = strdup(spec->arguments[i]);
+		if (!ret_copy->arguments[i])
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < MIN(spec->nr_fds, CHILD_MAX_FDS); i++) {
@@ -236,7 +248,7 @@ static int copy_spec(struct child *c, const struct child_spec *spec)
 
 		if (fd < 0)
 			return -errno;
-		c->spec.fds[c->spec.nr_fds++] = fd;
+		ret_copy->fds[ret_copy->nr_fds++] = fd;
 	}
 	return 0;
 }
@@ -252,7 +264,7 @@ int child_create(struct loop *l, const struct child_spec *spec, struct child **r
 	c->loop = l;
 	c->pidfd = (struct loop_fd){ .fd = -1, .ready = ended };
 	c->timer.fire = timer_fired;
-	ret = access(spec->arguments[0], X_OK) ? -errno : copy_spec(c, spec);
+	ret = access(spec->arguments[0], X_OK) ? -errno : copy_spec(&c->spec, spec);
 	if (ret) {
 		child_free(c);
 		return err_errno(err, ret, "%s", spec->arguments[0]);
@@ -283,6 +295,29 @@ int child_adopt(struct child *c, pid_t pid, uint64_t start_time, struct err *err
 	}
 	unwatch_pid(c);
 	return child_start(c, err);
+}
+
+int child_change(struct child *c, const struct child_spec *spec, struct err *err)
+{
+	struct child_spec copy;
+	int ret = copy_spec(&copy, spec);
+
+	if (ret) {
+		free_spec(&copy);
+		return err_errno(err, ret, "%s", spec->arguments[0]);
+	}
+	free_spec(&c->spec);
+	c->spec = copy;
+	return 0;
+}
+
+void child_restart(struct child *c)
+{
+	c->delay_ms = 0;
+	c->is_restarting = c->pid != 0;
+	if (c->pid)
+		tell(c, SIGTERM);
+	loop_timer_start(c->loop, &c->timer, c->pid ? PATIENCE_MS : 0);
 }
 
 void child_stop(struct child *c, void (*stopped)(void *argument), void *argument)

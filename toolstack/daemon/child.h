@@ -16,7 +16,7 @@
 struct loop;
 struct child;
 
-#define CHILD_MAX_FDS       8u
+#define CHILD_MAX_FDS       24u
 #define CHILD_MAX_ARGUMENTS 64u
 
 struct child_spec {
@@ -41,6 +41,13 @@ must_check int child_start(struct child *c, struct err *err);
 /* In place of child_start(): goes on with a process that an earlier lodged has started, or starts a new one
  * when that is not there any more. */
 must_check int child_adopt(struct child *c, pid_t pid, uint64_t start_time, struct err *err);
+
+/* Its next start is as the spec says. On failure all stays as it was. */
+must_check int child_change(struct child *c, const struct child_spec *spec, struct err *err);
+
+/* The process that runs is asked to end (SIGTERM, after 2 seconds SIGKILL), and the next one is started at once; ended() is
+ * not called for that. */
+void child_restart(struct child *c);
 
 /* Asks it to end (SIGTERM), kills it after 2 seconds, and reaps it. stopped (may be NULL) is called when it is
  * gone, which may be at once; the child itself is no longer the caller's when this returns. */

@@ -137,17 +137,32 @@ static void add_user(const struct device *d, struct child_spec *spec, char *text
 	spec->arguments[nr] = NULL;
 }
 
+static void complete_spec(struct device *d, struct child_spec *spec, char *user, size_t bytes)
+{
+	add_user(d, spec, user, bytes);
+	spec->ended = backend_ended;
+	spec->started = backend_started;
+	spec->argument = d;
+}
+
 static int make_process(struct device *d, struct child_spec *spec, struct err *err)
 {
 	char user[16];
 
 	if (!spec->arguments[0])
 		return 0;
-	add_user(d, spec, user, sizeof(user));
-	spec->ended = backend_ended;
-	spec->started = backend_started;
-	spec->argument = d;
+	complete_spec(d, spec, user, sizeof(user));
 	return child_create(&d->guest->lodged->loop, spec, &d->process, err);
+}
+
+int device_change(struct device *d, struct child_spec *spec, struct err *err)
+{
+	char user[16];
+
+	if (!d->process || d->unplug)
+		return err_set(err, -ESTALE, "%s %s has no backend", d->class->name, d->label);
+	complete_spec(d, spec, user, sizeof(user));
+	return child_change(d->process, spec, err);
 }
 
 static int device_plug(struct device *d, struct batch *b, struct err *err)

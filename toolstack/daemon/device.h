@@ -97,6 +97,9 @@ struct device {
 
 #define DEVICE_LOOK_MS 5u /* between two questions whether it is gone */
 
+/* The next start of its process is as the spec says, which is like one of plug() and adopt(). -ESTALE: it has none. */
+must_check int device_change(struct device *d, struct child_spec *spec, struct err *err);
+
 /* Of one whose process has ended, or that has none. */
 bool device_is_gone(struct device *d);
 

@@ -13,9 +13,11 @@
 
 #include <linux/loop.h>
 
-#define LOCK_BYTE  ((off_t)1 << 61)
-#define VHD_FOOTER 512
-#define LOOP_TRIES 8
+#define LOCK_BYTE   ((off_t)1 << 61)
+#define SHARER_BYTE (LOCK_BYTE + 1) /* who shares it and writes */
+#define BELOW_BYTE  (LOCK_BYTE + 2) /* whose own image is above it */
+#define VHD_FOOTER  512
+#define LOOP_TRIES  8
 
 bool disk_is_read_only(const struct disk *disk)
 {
@@ -41,7 +43,7 @@ static int check_kind(const struct disk *disk, int fd, struct err *err)
 {
 	struct stat s;
 
-	if (fstat(fd, &s))
+	if (fd < 0 ? stat(disk->path, &s) : fstat(fd, &s))
 		return err_errno(err, -errno, "%s", disk->path);
 	if (disk->type == DISK_BLOCK && !S_ISBLK(s.st_mode))
 		return err_set(err, -EINVAL, "%s is not a block device; use type=\"file\"",
@@ -107,20 +109,109 @@ static int check_format(const struct disk *disk, struct err *err)
 	return 0;
 }
 
-static int lock_image(const struct disk *disk, int fd, struct err *err)
+static int lock_byte(int fd, off_t byte, bool is_shared)
 {
-	bool is_shared = disk_is_read_only(disk) || disk->shareable;
 	struct flock lock = { .l_type = is_shared ? F_RDLCK : F_WRLCK,
 			      .l_whence = SEEK_SET,
-			      .l_start = LOCK_BYTE,
+			      .l_start = byte,
 			      .l_len = 1 };
 
 	if (!fcntl(fd, F_OFD_SETLK, &lock))
 		return 0;
-	if (errno != EAGAIN && errno != EACCES)
-		return err_errno(err, -errno, "locking %s", disk->path);
-	return err_set(err, -EBUSY, "%s is in use by another disk that is not <shareable/>",
+	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+}
+
+/* Whether somebody else has it, in whichever way. */
+static bool is_locked(int fd, off_t byte)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1
+	};
+
+	return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+}
+
+/* One byte of its own, then a look at the other's: of two at the same time at least one sees the other. */
+static int join(int fd, off_t own, off_t other)
+{
+	int code = lock_byte(fd, LOCK_BYTE, true);
+
+	if (!code)
+		code = lock_byte(fd, own, true);
+	return code ? code : is_locked(fd, other) ? -EBUSY : 0;
+}
+
+static int lock_image(const struct disk *disk, int fd, struct err *err)
+{
+	int code;
+
+	if (disk_is_read_only(disk))
+		code = lock_byte(fd, LOCK_BYTE, true);
+	else if (disk->shareable)
+		code = join(fd, SHARER_BYTE, BELOW_BYTE);
+	else
+		code = lock_byte(fd, LOCK_BYTE, false);
+	if (code != -EBUSY)
+		return code ? err_errno(err, code, "locking %s", disk->path) : 0;
+	return err_set(err, code, "%s is in use by another disk that is not <shareable/>",
 		       disk->path);
+}
+
+static int lock_layer(struct disk_layers *layers, const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code;
+
+	if (fd < 0)
+		return err_errno(err, -errno, "the image below, %s", path);
+	code = join(fd, BELOW_BYTE, SHARER_BYTE);
+	layers->below[layers->nr].path = code ? NULL : strdup(path);
+	if (!code && layers->below[layers->nr].path) {
+		layers->below[layers->nr++].fd = fd;
+		return 0;
+	}
+	close(fd);
+	if (code == -EBUSY)
+		return err_set(err, code,
+			       "the image below, %s, is in use by a disk that writes to it", path);
+	return err_errno(err, code ? code : -ENOMEM, "the image below, %s", path);
+}
+
+void disk_layers_unlock(struct disk_layers *layers)
+{
+	for (size_t i = 0; i < layers->nr; i++) {
+		close(layers->below[i].fd);
+		free(layers->below[i].path);
+	}
+	layers->nr = 0;
+}
+
+int disk_layers_lock(const struct disk *disk, struct disk_layers *layers, char **ret_busy,
+		     struct err *err)
+{
+	bool is_last = disk->type == DISK_NETWORK || disk->format != DISK_QCOW2 || !disk->path;
+	char name[QCOW2_NAME_BYTES];
+	struct qcow2 image;
+	int code = 0;
+
+	*ret_busy = NULL;
+	snprintf(name, sizeof(name), "%s", is_last ? "" : disk->path);
+	while (!code && !is_last) {
+		code = qcow2_read(name, &image, err);
+		if (code || !*image.below)
+			break;
+		if (layers->nr == QCOW2_BELOW_MAX)
+			code = err_set(err, -E2BIG, "%s has more than %u images below it",
+				       disk->path, QCOW2_BELOW_MAX);
+		else
+			code = lock_layer(layers, image.below, err);
+		snprintf(name, sizeof(name), "%s", image.below);
+		is_last = image.is_below_raw;
+	}
+	if (code == -EBUSY)
+		*ret_busy = strdup(name);
+	if (code)
+		disk_layers_unlock(layers);
+	return code;
 }
 
 int disk_source_open_anew(int fd)
@@ -133,13 +224,9 @@ int disk_source_open_anew(int fd)
 
 bool disk_source_is_free(const struct disk *disk, int fd)
 {
-	struct flock lock = {
-		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BYTE, .l_len = 1
-	};
-
 	if (disk_is_read_only(disk) || disk->shareable)
 		return true; /* others may have it */
-	return fcntl(fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK;
+	return !is_locked(fd, LOCK_BYTE);
 }
 
 /* Of open(), for the cache mode. */
@@ -174,8 +261,11 @@ static int open_image(const struct disk *disk)
 
 int disk_source_open(const struct disk *disk, int *ret_fd, struct err *err)
 {
-	int fd = open_image(disk), code;
+	/* Before it is opened, for a pipe would wait for somebody who writes to it. */
+	int code = check_kind(disk, -1, err), fd = code ? code : open_image(disk);
 
+	if (code)
+		return code;
 	if (fd < 0)
 		return err_errno(err, fd, "%s", disk->path);
 	code = check_kind(disk, fd, err);

@@ -4,19 +4,35 @@
  *
  * An image in use is locked by a byte far behind its end (an open file description lock, which goes with the last
  * descriptor, so with the backend even when lodged is gone): shared by those that only read, or that the
- * description lets share it, else exclusively.
+ * description lets share it, else exclusively. Two more bytes keep those that share it and write apart from those
+ * whose own images have it below them.
  */
 #ifndef LODGE_DAEMON_DISK_SOURCE_H
 #define LODGE_DAEMON_DISK_SOURCE_H
 
 #include "config/domain.h"
 #include "lib/err.h"
+#include "lib/qcow2.h"
 
 /* As qemu calls them. */
 extern const char *const disk_format_names[DISK_FORMATS];
 
 /* Opens a disk of type file or block as its cache mode asks for, and locks it. -EBUSY: another one uses it. */
 must_check int disk_source_open(const struct disk *disk, int *ret_fd, struct err *err);
+
+/* The images below one that is in use, each locked so that nobody writes to it. Zeroed: none. */
+struct disk_layers {
+	struct {
+		int fd;
+		char *path;
+	} below[QCOW2_BELOW_MAX];
+	size_t nr;
+};
+
+/* All that are below the disk's image. On failure none is left; -EBUSY: somebody writes to ret_busy, to be freed. */
+must_check int disk_layers_lock(const struct disk *disk, struct disk_layers *layers,
+				char **ret_busy, struct err *err);
+void disk_layers_unlock(struct disk_layers *layers);
 
 /* The same file by a description of its own, which has no lock; -1: it cannot be opened. */
 int disk_source_open_anew(int fd);

@@ -21,21 +21,19 @@
 #include <linux/fs.h>
 #include <linux/loop.h>
 
+#include "daemon/disk-command.h"
 #include "daemon/disk-source.h"
 #include "daemon/guest.h"
 #include "daemon/nic-switch.h"
 #include "daemon/seed.h"
+#include "lib/cleanup.h"
 
 #define BLKBACK_DRIVER  "/sys/bus/xen-backend/drivers/vbd"
 #define BLKBACK_DEVICES "/sys/bus/xen-backend/devices"
-#define QUEUES_DEFAULT  4u
-#define QUEUES_MAX      8u
 #define LOGICAL_MAX     4096u
-#define JOURNAL_FD      3 /* in lodge-block */
-#define IMAGE_FD        4
-#define LIMITS_MAX      20
-#define TEXT_BYTES      48
 #define LOOKS_MAX       (10000u / DEVICE_LOOK_MS)
+#define GROW_MS         30000u
+#define SECTOR_BYTES    512u
 
 struct disk_state {
 	struct device *device;
@@ -44,13 +42,24 @@ struct disk_state {
 	unsigned int nr_looks;
 	int loop_fd;    /* the kernel's backend; -1: none */
 	int journal_fd; /* -1: none yet */
-	char *source;   /* for the server, and for people */
+	struct disk_layers layers;
+	char *source; /* for the server, and for people */
 	char journal[288];
 	struct nodes_watch status_watch;
-	bool is_full; /* the guest waits for space */
+	bool is_full;          /* the guest waits for space */
+	struct growth *growth; /* its process is to let it grow */
 
-	char program[288], domain[16], queues[16], logical[16], physical[16];
-	char limits[LIMITS_MAX][TEXT_BYTES];
+	struct disk_command command;
+};
+
+/* While somebody waits for an image to grow that a server has open. */
+struct growth {
+	struct disk_state *disk;
+	uint64_t bytes;
+	struct nodes_watch watch;
+	struct loop_timer timer;
+	disk_resized_fn done;
+	void *argument;
 };
 
 static const struct disk *config_of(const struct device *d)
@@ -129,10 +138,10 @@ static int check_process(const struct device *d, struct err *err)
 {
 	struct disk_state *disk = d->private;
 
-	snprintf(disk->program, sizeof(disk->program), "%s/lodge-block",
+	snprintf(disk->command.program, sizeof(disk->command.program), "%s/lodge-block",
 		 d->guest->lodged->options.libexec_dir);
-	if (access(disk->program, X_OK))
-		return err_errno(err, -errno, "%s", disk->program);
+	if (access(disk->command.program, X_OK))
+		return err_errno(err, -errno, "%s", disk->command.program);
 	return disk_needs_server(config_of(d)) ? disk_check_server(err) : 0;
 }
 
@@ -174,20 +183,42 @@ static int open_image(struct device *d, struct err *err)
 	return disk_source_open(config_of(d), &disk->fd, err);
 }
 
+static bool has_image(const struct device *d, const char *path)
+{
+	const struct disk_state *disk = d->private;
+	bool is_below = false;
+
+	for (size_t i = 0; i < disk->layers.nr; i++)
+		is_below |= !strcmp(disk->layers.below[i].path, path);
+	return is_below || (config_of(d)->path && !strcmp(config_of(d)->path, path));
+}
+
 /* Who has the image, for the message: lodged knows its guests. */
-static const char *user_of(const struct device *self)
+static const char *user_of(const struct device *self, const char *path)
 {
 	const struct guest *g;
 	const struct device *d;
 
 	list_for_each_entry(g, &self->guest->lodged->guests, node) {
 		list_for_each_entry(d, &g->devices, node) {
-			if (d != self && d->class == &disk_class && config_of(d)->path &&
-			    !strcmp(config_of(d)->path, config_of(self)->path))
+			if (d != self && d->class == &disk_class && has_image(d, path))
 				return g->name;
 		}
 	}
 	return NULL;
+}
+
+/* Those below it, which nobody may write to as long as it is in use. */
+static int lock_layers(struct device *d, struct err *err)
+{
+	struct disk_state *disk = d->private;
+	char *busy cleanup_free = NULL;
+	int code = disk_layers_lock(config_of(d), &disk->layers, &busy, err);
+	const char *user = busy ? user_of(d, busy) : NULL;
+
+	return user ? err_set(err, code, "%s, which is below %s, is in use by guest \"%s\"", busy,
+			      config_of(d)->path, user)
+		    : code;
 }
 
 static int disk_prepare(struct device *d, size_t index, struct err *err)
@@ -203,11 +234,11 @@ static int disk_prepare(struct device *d, size_t index, struct err *err)
 	if (code)
 		return code;
 	code = open_image(d, err);
-	user = code == -EBUSY ? user_of(d) : NULL;
+	user = code == -EBUSY ? user_of(d, config_of(d)->path) : NULL;
 	if (user)
 		return err_set(err, code, "%s is in use by guest \"%s\", and not <shareable/>",
 			       config_of(d)->path, user);
-	return code;
+	return code ? code : lock_layers(d, err);
 }
 
 /* --- the guest has a domain --- */
@@ -262,142 +293,19 @@ static int make_journal(struct device *d, bool is_new, struct err *err)
 	return disk->journal_fd < 0 ? err_errno(err, -errno, "%s", disk->journal) : 0;
 }
 
-static const char *cache_of(const struct disk *config)
-{
-	static const char *const names[] = {
-		[DISK_CACHE_DEFAULT] = "none",
-		[DISK_CACHE_NONE] = "none",
-		[DISK_CACHE_WRITETHROUGH] = "writethrough",
-		[DISK_CACHE_WRITEBACK] = "writeback",
-		[DISK_CACHE_DIRECTSYNC] = "directsync",
-		[DISK_CACHE_UNSAFE] = "unsafe",
-	};
-
-	return names[config->cache];
-}
-
-struct words {
-	const char **next;
-};
-
-static void add(struct words *w, const char *word)
-{
-	*w->next++ = word;
-}
-
-static void add_number(struct words *w, const char *option, char *text, size_t size,
-		       uint64_t number)
-{
-	if (!number)
-		return;
-	snprintf(text, size, "%" PRIu64, number);
-	add(w, option);
-	add(w, text);
-}
-
-static void add_limits(struct disk_state *disk, struct words *w)
-{
-	const struct disk *c = config_of(disk->device);
-	const struct {
-		const char *unit;
-		const struct disk_rate *rate;
-	} units[] = { { "bytes", &c->bytes }, { "operations", &c->operations } };
-	size_t nr = 0;
-
-	for (size_t u = 0; u < ARRAY_SIZE(units); u++) {
-		const struct disk_rate *r = units[u].rate;
-		const struct {
-			const char *name;
-			uint64_t value;
-		} settings[] = {
-			{ "total", r->total },
-			{ "read", r->read },
-			{ "write", r->write },
-			{ "total-max", r->total_max },
-			{ "read-max", r->read_max },
-			{ "write-max", r->write_max },
-			{ "total-max-length", r->total_max_length },
-			{ "read-max-length", r->read_max_length },
-			{ "write-max-length", r->write_max_length },
-		};
-
-		for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-			if (!settings[i].value)
-				continue;
-			snprintf(disk->limits[nr], TEXT_BYTES, "--limit=%s-%s=%" PRIu64,
-				 units[u].unit, settings[i].name, settings[i].value);
-			add(w, disk->limits[nr++]);
-		}
-	}
-	if (c->operation_size) {
-		snprintf(disk->limits[nr], TEXT_BYTES, "--limit=operation-size=%" PRIu64,
-			 c->operation_size);
-		add(w, disk->limits[nr]);
-	}
-}
-
-static void add_source(const struct device *d, struct words *w)
-{
-	const struct disk_state *disk = d->private;
-	const struct disk *config = config_of(d);
-
-	if (disk_needs_server(config)) {
-		add(w, "--image");
-		add(w, disk->source);
-		add(w, "--format");
-		add(w, disk_format_names[config->format]);
-		add(w, "--cache");
-		add(w, cache_of(config));
-		add(w, "--qemu-nbd");
-		add(w, DISK_QEMU_NBD);
-	} else {
-		static_assert(IMAGE_FD == 4, "--disk-fd");
-		add(w, "--disk-fd");
-		add(w, "4");
-	}
-}
-
-static uint32_t wanted_queues(const struct device *d)
-{
-	uint32_t nr = config_of(d)->nr_queues;
-
-	if (!nr && d->guest->active)
-		nr = MIN(d->guest->active->d->nr_vcpus, QUEUES_DEFAULT);
-	return MIN(MAX(nr, 1U), QUEUES_MAX);
-}
-
 static void fill_spec(struct device *d, struct child_spec *spec)
 {
 	struct disk_state *disk = d->private;
-	const struct disk *config = config_of(d);
-	struct words w = { spec->arguments };
 
-	static_assert(JOURNAL_FD == 3, "--journal-fd");
-	add(&w, disk->program);
-	add_number(&w, "--domain", disk->domain, sizeof(disk->domain), d->guest->domain);
-	add(&w, "--frontend");
-	add(&w, d->frontend_path);
-	add(&w, "--backend");
-	add(&w, d->backend_path);
-	add(&w, "--journal-fd");
-	add(&w, "3");
-	add_source(d, &w);
-	add_number(&w, "--queues", disk->queues, sizeof(disk->queues), wanted_queues(d));
-	add_number(&w, "--logical-sector", disk->logical, sizeof(disk->logical),
-		   config->logical_block_size);
-	add_number(&w, "--physical-sector", disk->physical, sizeof(disk->physical),
-		   config->physical_block_size);
-	if (disk_is_read_only(config))
-		add(&w, "--read-only");
-	if (config->discard != DISK_DISCARD_IGNORE)
-		add(&w, "--discard");
-	add_limits(disk, &w);
-	add(&w, NULL);
+	disk_command_fill(&disk->command, d, disk->source, disk->growth ? disk->growth->bytes : 0,
+			  spec->arguments);
 	spec->fds[0] = disk->journal_fd;
 	spec->nr_fds = 1;
 	if (disk->fd >= 0)
 		spec->fds[spec->nr_fds++] =
 			disk->fd; /* with the lock, also where a server reads it */
+	for (size_t i = 0; i < disk->layers.nr; i++)
+		spec->fds[spec->nr_fds++] = disk->layers.below[i].fd; /* likewise */
 }
 
 /* The image has no room, or has it again. */
@@ -458,7 +366,7 @@ static int take_image_from(const cJSON *saved, int *ret_fd)
 	if (process < 0)
 		return -ESRCH;
 	if (cJSON_IsNumber(time) && process_is(pid, (uint64_t)time->valuedouble))
-		fd = pidfd_getfd(process, IMAGE_FD, 0);
+		fd = pidfd_getfd(process, DISK_IMAGE_FD, 0);
 	close(process);
 	if (fd < 0)
 		return -ESRCH;
@@ -488,6 +396,9 @@ static int disk_adopt(struct device *d, size_t index, const cJSON *saved, struct
 		free(disk->source);
 		code = open_image(d, err);
 	}
+	/* The guest has them already, whatever has become of their names; its process has locked them. */
+	if (!code && lock_layers(d, err))
+		log_line("%s: disk %s: %s", d->guest->name, d->label, err->text);
 	if (!code)
 		code = make_journal(d, false, err);
 	if (!code)
@@ -522,6 +433,26 @@ static void disk_status(struct device *d, cJSON *object)
 	cJSON_AddBoolToObject(object, "read_only", disk_is_read_only(config));
 	if (disk->fd >= 0 && config->format == DISK_RAW)
 		cJSON_AddNumberToObject(object, "bytes", (double)size_of(disk->fd));
+}
+
+static void growth_end(struct disk_state *disk, int ret, const char *text)
+{
+	struct growth *w = disk->growth;
+	struct device *d = disk->device;
+	struct child_spec spec = { .nr_fds = 0 };
+	struct err err;
+
+	disk->growth = NULL;
+	if (d->process) { /* what has failed once does not happen at some later start */
+		fill_spec(d, &spec);
+		if (device_change(d, &spec, &err))
+			log_line("%s: disk %s: %s", d->guest->name, d->label, err.text);
+	}
+	nodes_unwatch(disk->device->lodged->nodes, &w->watch);
+	loop_timer_stop(&w->timer);
+	err_set(&err, ret, "%s", text);
+	w->done(w->argument, ret, &err);
+	free(w);
 }
 
 static void close_one(int fd)
@@ -569,6 +500,9 @@ static void disk_release(struct device *d)
 
 	if (!disk->device)
 		return;
+	if (disk->growth)
+		growth_end(disk, -ESRCH, "the guest or the disk has gone first");
+	disk_layers_unlock(&disk->layers);
 	nodes_unwatch(d->lodged->nodes, &disk->status_watch);
 	close_one(disk->fd);
 	close_one(disk->probe_fd);
@@ -621,24 +555,139 @@ static int tell_backend(struct device *d, uint64_t bytes, struct err *err)
 	return code;
 }
 
-int disk_resize(struct device *d, uint64_t bytes, struct err *err)
+static int check_size(const struct disk_state *disk, uint64_t now, uint64_t bytes, struct err *err)
+{
+	const struct disk *config = config_of(disk->device);
+	bool is_device = config->type == DISK_BLOCK && config->format == DISK_RAW;
+
+	if (disk_is_read_only(config) && !is_device)
+		return err_set(err, -EINVAL, "disk %s is read-only", disk->device->label);
+	if (is_device ? bytes != now : bytes < now)
+		return err_set(err, -EINVAL, "%s has %" PRIu64 " bytes; %s", disk->source, now,
+			       is_device ? "let the device grow first" : "a disk can only grow");
+	if (bytes % SECTOR_BYTES)
+		return err_set(err, -EINVAL, "%" PRIu64 " bytes are no whole sectors", bytes);
+	return 0;
+}
+
+/* An image that the process or the kernel has open as it is. */
+static int resize_raw(struct device *d, uint64_t bytes, struct err *err)
 {
 	struct disk_state *disk = d->private;
-	const struct disk *config = config_of(d);
-	uint64_t now = size_of(disk->fd);
-	int code = 0;
+	int code;
 
-	if (disk_needs_server(config) || disk->fd < 0)
+	if (disk->fd < 0)
 		return err_set(
 			err, -EOPNOTSUPP,
-			"only raw disks grow while the guest runs; stop it, and use qemu-img resize");
-	if (config->type == DISK_BLOCK ? bytes != now : bytes < now)
-		return err_set(err, -EINVAL, "%s has %" PRIu64 " bytes; %s", disk->source, now,
-			       config->type == DISK_BLOCK ? "let the device grow first"
-							  : "a disk can only grow");
-	if (bytes % 512)
-		return err_set(err, -EINVAL, "%" PRIu64 " bytes are no whole sectors", bytes);
-	if (config->type == DISK_FILE)
+			"the kernel serves it since before lodged was started; stop the guest");
+	code = check_size(disk, size_of(disk->fd), bytes, err);
+	if (!code && config_of(d)->type == DISK_FILE)
 		code = grow_file(disk, bytes, err);
 	return code ? code : tell_backend(d, bytes, err);
+}
+
+/* What the process says of it. */
+static void grown_changed(struct nodes_watch *watch, const char *path)
+{
+	struct growth *w = container_of(watch, struct growth, watch);
+	char *text cleanup_free = nodes_read(w->disk->device->lodged->nodes, "%s", path);
+
+	if (text)
+		growth_end(w->disk, strcmp(text, "ok") ? -EIO : 0, text);
+}
+
+static void grown_late(struct loop_timer *t)
+{
+	growth_end(container_of(t, struct growth, timer)->disk, -ETIMEDOUT,
+		   "the disk's backend does not say whether the image has grown");
+}
+
+static int forget_grown(const struct device *d, struct err *err)
+{
+	struct batch b;
+	int code;
+
+	batch_init(&b);
+	batch_at(&b, "%s", d->backend_path);
+	batch_remove(&b, "grown");
+	code = nodes_run(d->lodged->nodes, &b, false, err);
+	batch_fini(&b);
+	return code;
+}
+
+/* Only one who has it open can grow an image with tables of its own, so its server is ended for that. The guest waits
+ * meanwhile, as when the server was killed. */
+static int grow_served(struct device *d, struct growth *w, struct err *err)
+{
+	struct disk_state *disk = d->private;
+	struct child_spec spec = { .nr_fds = 0 };
+	int code = forget_grown(d, err);
+
+	w->disk = disk;
+	w->watch.changed = grown_changed;
+	w->timer.fire = grown_late;
+	if (!code)
+		code = nodes_watch(d->lodged->nodes, &w->watch, err, "%s/grown", d->backend_path);
+	if (code)
+		return code;
+	disk->growth = w;
+	fill_spec(d, &spec);
+	code = device_change(d, &spec, err);
+	if (!code) {
+		child_restart(d->process);
+		loop_timer_start(&d->lodged->loop, &w->timer, GROW_MS);
+		return 0;
+	}
+	disk->growth = NULL;
+	nodes_unwatch(d->lodged->nodes, &w->watch);
+	return code;
+}
+
+static int check_served(const struct device *d, uint64_t bytes, struct err *err)
+{
+	const struct disk_state *disk = d->private;
+	const struct disk *config = config_of(d);
+	struct qcow2 image;
+	int code;
+
+	if (config->type == DISK_NETWORK || config->format != DISK_QCOW2)
+		return err_set(
+			err, -EOPNOTSUPP,
+			"of disks that qemu-nbd serves, qcow2 images only can grow while the guest "
+			"runs");
+	if (disk->growth)
+		return err_set(err, -EBUSY, "%s is growing already", disk->source);
+	if (access(DISK_QEMU_IMG, X_OK))
+		return err_set(err, -ENOENT, DISK_QEMU_IMG " is not here: install qemu-utils");
+	code = qcow2_read(config->path, &image, err);
+	return code ? code : check_size(disk, image.nr_bytes, bytes, err);
+}
+
+static int resize_served(struct device *d, uint64_t bytes, disk_resized_fn done, void *argument,
+			 struct err *err)
+{
+	struct growth *w;
+	int code = check_served(d, bytes, err);
+
+	if (code)
+		return code;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return err_set(err, -ENOMEM, "no memory");
+	*w = (struct growth){ .bytes = bytes, .done = done, .argument = argument };
+	code = grow_served(d, w, err);
+	if (code)
+		free(w);
+	return code;
+}
+
+void disk_resize(struct device *d, uint64_t bytes, disk_resized_fn done, void *argument)
+{
+	bool is_served = disk_needs_server(config_of(d));
+	struct err err;
+	int code = is_served ? resize_served(d, bytes, done, argument, &err)
+			     : resize_raw(d, bytes, &err);
+
+	if (code || !is_served)
+		done(argument, code, &err);
 }

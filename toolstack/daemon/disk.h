@@ -6,7 +6,9 @@
 
 extern const struct device_class disk_class;
 
-/* The disk of a running guest gets so many bytes; its image is grown where that is a file. */
-must_check int disk_resize(struct device *d, uint64_t bytes, struct err *err);
+/* The disk of a running guest gets so many bytes; its image is grown where that is a file. done: 0 or an error, at once or
+ * when the backend has said so. */
+typedef device_done_fn disk_resized_fn;
+void disk_resize(struct device *d, uint64_t bytes, disk_resized_fn done, void *argument);
 
 #endif

@@ -17,6 +17,7 @@
 
 #define NETBACK_DRIVER  "/sys/bus/xen-backend/drivers/vif"
 #define QUEUES_DEFAULT  4u
+#define QUEUES_MAX      8u
 #define FIRST_FD        3
 #define STATE_WAITING   2u
 #define ADDRESSES_BYTES 384
@@ -26,7 +27,7 @@
 
 struct nic {
 	char name[LINK_NAME_BYTES]; /* of the device in the service VM; empty: not known yet */
-	int fds[CHILD_MAX_FDS];
+	int fds[QUEUES_MAX];
 	unsigned int nr_queues; /* as many descriptors are open */
 	bool is_connected;
 	bool is_unfiltered;              /* netback, and there is no nft */
@@ -186,7 +187,7 @@ static unsigned int wanted_queues(const struct device *d)
 
 	if (!nr)
 		nr = MIN(d->guest->active ? d->guest->active->d->nr_vcpus : 1u, QUEUES_DEFAULT);
-	return MIN(nr, CHILD_MAX_FDS);
+	return MIN(nr, QUEUES_MAX);
 }
 
 static void close_queues(struct nic *nic)
@@ -474,7 +475,7 @@ static int nic_adopt(struct device *d, size_t index, const cJSON *saved, struct 
 	if (!is_netback(d))
 		code = adopt_process(d,
 				     cJSON_IsNumber(queues) && queues->valueint > 0
-					     ? MIN((unsigned int)queues->valueint, CHILD_MAX_FDS)
+					     ? MIN((unsigned int)queues->valueint, QUEUES_MAX)
 					     : wanted_queues(d),
 				     spec, err);
 	nic->is_connected = !code;

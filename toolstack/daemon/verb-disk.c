@@ -93,7 +93,8 @@ static struct device *request_disk(struct request *r, const struct guest *g)
 	return d;
 }
 
-static void detached(void *argument, int ret, const struct err *err)
+/* Detached, or resized. */
+static void answer(void *argument, int ret, const struct err *err)
 {
 	struct request *r = argument;
 
@@ -113,7 +114,7 @@ void verb_disk_detach(struct lodged *l, struct request *r)
 		return;
 	d = request_disk(r, g);
 	if (d)
-		device_detach(d, DETACH_MS, detached, r);
+		device_detach(d, DETACH_MS, answer, r);
 }
 
 void verb_disk_list(struct lodged *l, struct request *r)
@@ -138,20 +139,13 @@ void verb_disk_resize(struct lodged *l, struct request *r)
 	struct guest *g = request_guest(r);
 	struct device *d;
 	uint64_t bytes;
-	struct err err;
-	int ret;
 
 	(void)l;
 	if (!g || !is_running(g, r))
 		return;
 	d = request_disk(r, g);
-	if (!d || !request_number(r, "bytes", 0, INT64_MAX, &bytes))
-		return;
-	ret = disk_resize(d, bytes, &err);
-	if (ret)
-		request_error(r, ret, &err);
-	else
-		request_ok(r, NULL);
+	if (d && request_number(r, "bytes", 0, INT64_MAX, &bytes))
+		disk_resize(d, bytes, answer, r);
 }
 
 struct clone_job {

@@ -72,7 +72,13 @@ struct nbd_image {
 	const char *user;  /* who it is to be, as sandbox_leave_root() takes it */
 	bool is_read_only;
 	bool may_discard;
+	const char *grower; /* qemu-img */
+	uint64_t nr_wanted; /* bytes that the disk in it is to have at least; 0: as it is */
 };
+
+/* Lets a qcow2 image grow to nr_wanted, by a process like qemu-nbd, while nobody has it open. Does nothing where it is as
+ * large; what is of another format is left to whoever serves it. keep_fd as below. */
+must_check int nbd_image_grow(const struct nbd_image *image, int keep_fd, struct err *err);
 
 /* Starts it for this process alone: the result is the connected socket. It ends when the socket is closed, but not
  * before all that was asked for is done; it keeps keep_fd open until then. */

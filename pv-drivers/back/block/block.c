@@ -9,6 +9,7 @@
 #include "back/block/pages.h"
 #include "back/lib/platform.h"
 #include "lib/cleanup.h"
+#include "lib/size.h"
 
 #define BATCH      32u /* requests of one queue before the next one has its turn */
 #define PAGES_MAX  1024u
@@ -423,6 +424,27 @@ void block_drain(struct block *b)
 		publish(&b->queues[i]);
 }
 
+static int announce_size(struct block *b)
+{
+	int code = tell_size(b);
+
+	return code || !b->xenbus.is_connected ? code
+					       : xenbus_set_state(&b->xenbus, XenbusStateConnected);
+}
+
+int block_announce_size(struct block *b, struct err *err)
+{
+	char *text cleanup_free = xenbus_own(&b->xenbus, "sectors");
+	struct err ignored;
+	uint64_t told;
+	int code = 0;
+
+	if (b->xenbus.is_connected && text && !number_parse(text, &told, &ignored) &&
+	    told < b->backing->nr_bytes / SECTOR)
+		code = announce_size(b);
+	return code ? err_errno(err, code, "xenstore") : 0;
+}
+
 void block_resized(struct block *b)
 {
 	uint64_t before = b->backing->nr_bytes;
@@ -434,9 +456,7 @@ void block_resized(struct block *b)
 		code = -EINVAL;
 	}
 	if (!code)
-		code = tell_size(b);
-	if (!code && b->xenbus.is_connected)
-		code = xenbus_set_state(&b->xenbus, XenbusStateConnected);
+		code = announce_size(b);
 	if (code)
 		fprintf(stderr, "lodge-block: the new size is not taken: %s\n", strerror(-code));
 }

@@ -101,6 +101,8 @@ void block_drain(struct block *b);
 
 /* The size has changed: tells the guest. */
 void block_resized(struct block *b);
+/* After xenbus_start(): tells it, if a process before this one has told another size. */
+must_check int block_announce_size(struct block *b, struct err *err);
 
 /* Requests (io.c). */
 void io_begin(struct io *io);   /* parsed and checked */

@@ -29,6 +29,7 @@ struct options {
 	struct nbd_image image; /* name NULL: none */
 	uint64_t domain, disk_fd, journal_fd, nr_queues, logical, physical;
 	bool may_discard, has_disk, has_journal, is_open;
+	struct err grown; /* what came of nr_wanted; empty: the disk is as large */
 };
 
 struct server {
@@ -51,6 +52,8 @@ enum option_code {
 	OPTION_FORMAT,
 	OPTION_CACHE,
 	OPTION_QEMU_NBD,
+	OPTION_QEMU_IMG,
+	OPTION_GROW,
 	OPTION_JOURNAL,
 	OPTION_USER,
 	OPTION_QUEUES,
@@ -72,6 +75,8 @@ static const struct option names[] = {
 	{ "format", required_argument, NULL, OPTION_FORMAT },
 	{ "cache", required_argument, NULL, OPTION_CACHE },
 	{ "qemu-nbd", required_argument, NULL, OPTION_QEMU_NBD },
+	{ "qemu-img", required_argument, NULL, OPTION_QEMU_IMG },
+	{ "grow", required_argument, NULL, OPTION_GROW },
 	{ "journal-fd", required_argument, NULL, OPTION_JOURNAL },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ "queues", required_argument, NULL, OPTION_QUEUES },
@@ -114,6 +119,8 @@ static int take_number(int option, struct options *o, struct err *err)
 	case OPTION_JOURNAL:
 		o->has_journal = true;
 		return parse_number(optarg, INT32_MAX, &o->journal_fd, err);
+	case OPTION_GROW:
+		return parse_number(optarg, INT64_MAX, &o->image.nr_wanted, err);
 	case OPTION_QUEUES:
 		return parse_number(optarg, BLOCK_QUEUES_MAX, &o->nr_queues, err);
 	case OPTION_LOGICAL:
@@ -139,6 +146,7 @@ static bool take_text(int option, struct options *o, struct block *b)
 		{ OPTION_FORMAT, &o->image.format },
 		{ OPTION_CACHE, &o->image.cache },
 		{ OPTION_QEMU_NBD, &o->image.program },
+		{ OPTION_QEMU_IMG, &o->image.grower },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -218,7 +226,16 @@ static int watch(struct server *s, struct loop_watch *w, int fd, struct err *err
 	return MIN(w->file, 0);
 }
 
-static int open_backing(struct server *s, const struct options *o, int lock, struct err *err)
+/* What cannot grow is served as it is: the guest is there. */
+static void grow(struct options *o, const struct nbd_image *image, int lock)
+{
+	if (!nbd_image_grow(image, lock, &o->grown))
+		o->grown.text[0] = 0;
+	else
+		fprintf(stderr, "lodge-block: growing: %s\n", o->grown.text);
+}
+
+static int open_backing(struct server *s, struct options *o, int lock, struct err *err)
 {
 	struct nbd_image image = o->image;
 	int fd;
@@ -229,6 +246,8 @@ static int open_backing(struct server *s, const struct options *o, int lock, str
 	image.is_read_only = s->block.is_read_only;
 	image.may_discard = o->may_discard;
 	image.user = o->user;
+	if (image.nr_wanted)
+		grow(o, &image, lock);
 	fd = nbd_server_start(&image, lock, err);
 	if (fd < 0)
 		return fd;
@@ -237,7 +256,7 @@ static int open_backing(struct server *s, const struct options *o, int lock, str
 }
 
 /* Everything that has a name is opened here. */
-static int open_all(struct server *s, const struct options *o, struct err *err)
+static int open_all(struct server *s, struct options *o, struct err *err)
 {
 	struct block *b = &s->block;
 	int lock = -1, code = loop_create(2 * BLOCK_IOS, &s->loop, err);
@@ -311,10 +330,27 @@ static int react(struct server *s, struct err *err)
 	return code;
 }
 
-static int serve(struct server *s, struct err *err)
+/* What came of it, for lodged. */
+static int tell_grown(struct block *b, struct options *o, struct err *err)
+{
+	int code;
+
+	if (!*o->grown.text && b->backing->nr_bytes < o->image.nr_wanted)
+		err_set(&o->grown, 0, "its server has %llu bytes of it",
+			(unsigned long long)b->backing->nr_bytes);
+	code = xenbus_tell(&b->xenbus, "grown", "%s", *o->grown.text ? o->grown.text : "ok");
+	return code ? err_errno(err, code, "xenstore") : 0;
+}
+
+static int serve(struct server *s, struct options *o, struct err *err)
 {
 	struct block *b = &s->block;
 	int code = xenbus_start(&b->xenbus, err);
+
+	if (!code)
+		code = block_announce_size(b, err);
+	if (!code && o->image.nr_wanted)
+		code = tell_grown(b, o, err);
 
 	s->events.is_edge = true;
 	loop_watch(s->loop, &s->events, POLLIN);
@@ -335,7 +371,7 @@ int main(int argc, char **argv)
 {
 	struct server s = { 0 };
 	struct options o = { .user = "65534" /* nobody */,
-			     .image.program = "qemu-nbd",
+			     .image = { .program = "qemu-nbd", .grower = "qemu-img" },
 			     .nr_queues = 4 };
 	struct err err;
 	int code;
@@ -349,7 +385,7 @@ int main(int argc, char **argv)
 	if (!code)
 		code = shut_in(&o, &err);
 	if (!code)
-		code = serve(&s, &err);
+		code = serve(&s, &o, &err);
 	if (s.block.xenbus.is_connected && (!code || code == -EIO))
 		block_drain(&s.block); /* the next process finds less to do */
 	if (!code)

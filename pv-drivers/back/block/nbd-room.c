@@ -3,7 +3,6 @@
  * anything else: what is not bound into it is not there. */
 #include "back/block/nbd-room.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -17,10 +16,10 @@
 #include <unistd.h>
 
 #include "back/lib/sandbox.h"
+#include "lib/qcow2.h"
 
-#define THINGS_MAX 32u
-#define NAME_BYTES 1024u
-#define MAGIC      0x514649fbU /* "QFI" and 0xfb */
+#define THINGS_MAX (QCOW2_BELOW_MAX + 16u)
+#define NAME_BYTES QCOW2_NAME_BYTES
 
 /* A folder or file and the mount of it that is going to be in the room. */
 struct thing {
@@ -32,14 +31,6 @@ struct room {
 	struct thing things[THINGS_MAX];
 	size_t nr;
 };
-
-/* The start of a qcow2 image (docs/interop/qcow2.txt of QEMU); big-endian. */
-struct qcow2_start {
-	uint32_t magic;
-	uint32_t version;
-	uint64_t backing_offset;
-	uint32_t backing_length;
-} __attribute__((__packed__));
 
 static int put_in(struct room *r, const char *name, bool may_write, struct err *err)
 {
@@ -86,65 +77,22 @@ static int put_in_programs(struct room *r, bool has_network, struct err *err)
 	return code;
 }
 
-/* The name of the image below one of the format qcow2, as that one has it; empty: there is none. */
-static int read_backing_name(const char *name, char *ret_name, size_t bytes, struct err *err)
-{
-	struct qcow2_start start;
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
-	uint32_t length;
-	ssize_t nr;
-
-	*ret_name = 0;
-	if (fd < 0)
-		return err_errno(err, -errno, "%s", name);
-	nr = pread(fd, &start, sizeof(start), 0);
-	length = be32toh(start.backing_length);
-	if (nr != (ssize_t)sizeof(start) || be32toh(start.magic) != MAGIC || !start.backing_offset)
-		length = 0;
-	if (length >= bytes ||
-	    (length &&
-	     pread(fd, ret_name, length, (off_t)be64toh(start.backing_offset)) != (ssize_t)length))
-		length = UINT32_MAX;
-	close(fd);
-	if (length == UINT32_MAX)
-		return err_set(err, -EINVAL, "%s: the name of the image below is damaged", name);
-	ret_name[length] = 0;
-	return 0;
-}
-
-/* From the name as an image has it to one that can be opened: relative ones begin in the image's own folder. */
-static int complete_name(const char *image, char *name, size_t bytes, struct err *err)
-{
-	const char *slash = strrchr(image, '/');
-	char copy[NAME_BYTES];
-
-	if (!*name || *name == '/')
-		return 0;
-	if (strcspn(name, ":") < strcspn(name, "/"))
-		return err_set(err, -EOPNOTSUPP, "%s: the image below, %s, is no file", image,
-			       name);
-	snprintf(copy, sizeof(copy), "%s", name);
-	if ((size_t)snprintf(name, bytes, "%.*s%s", slash ? (int)(slash - image) + 1 : 0, image,
-			     copy) >= bytes)
-		return err_set(err, -ENAMETOOLONG, "%s: the name of the image below", image);
-	return 0;
-}
-
 /* The image, and all below it, which are read only. */
 static int put_in_images(struct room *r, const struct nbd_image *image, struct err *err)
 {
-	char name[NAME_BYTES], below[NAME_BYTES] = "";
+	struct qcow2 layer = { .nr_bytes = 0 };
+	char name[QCOW2_NAME_BYTES];
+	bool is_last = !strcmp(image->format, "raw");
 	int code = put_in(r, image->name, !image->is_read_only, err);
 
 	snprintf(name, sizeof(name), "%s", image->name);
-	for (bool is_raw = !strcmp(image->format, "raw"); !code && !is_raw;) {
-		code = read_backing_name(name, below, sizeof(below), err);
-		if (!code)
-			code = complete_name(name, below, sizeof(below), err);
-		if (code || !*below)
+	while (!code && !is_last) {
+		code = qcow2_read(name, &layer, err);
+		if (code || !*layer.below)
 			break;
-		code = put_in(r, below, false, err);
-		memcpy(name, below, sizeof(name));
+		code = put_in(r, layer.below, false, err);
+		snprintf(name, sizeof(name), "%s", layer.below);
+		is_last = layer.is_below_raw;
 	}
 	return code;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include "lib/qcow2.h"
 
 #define LISTEN_FD 3 /* where it is expected */
 
@@ -45,6 +49,75 @@ static int connect_to(const struct sockaddr_un *address)
 	}
 	return fd;
 }
+
+/* --- growing --- */
+
+/* In the new process: becomes qemu-img. What it says goes to the pipe. */
+static _Noreturn void become_grower(const struct nbd_image *image, int output, int keep_fd)
+{
+	char size[24];
+	const char *const arguments[] = { image->grower, "resize",    "-q", "-f", image->format,
+					  "--",          image->name, size, NULL };
+	struct err err;
+
+	snprintf(size, sizeof(size), "%" PRIu64, image->nr_wanted);
+	dup2(output, STDERR_FILENO);
+	(void)!fcntl(keep_fd, F_DUPFD, LISTEN_FD); /* without close-on-exec */
+	if (nbd_room_enter(image, &err))
+		dprintf(STDERR_FILENO, "a place for it: %s", err.text);
+	else if (execvp(image->grower, (char *const *)(uintptr_t)arguments))
+		dprintf(STDERR_FILENO, "%s", strerror(errno));
+	_exit(EXIT_FAILURE);
+}
+
+/* What it says until it ends, as far as there is room; the last end of the line is left out. */
+static void read_output(int fd, char *ret_text, size_t bytes)
+{
+	char rest[256];
+	size_t length = 0;
+	ssize_t nr;
+
+	while ((nr = length < bytes - 1 ? read(fd, ret_text + length, bytes - 1 - length)
+					: read(fd, rest, sizeof(rest))) > 0)
+		length = MIN(length + (size_t)nr, bytes - 1);
+	while (length && ret_text[length - 1] == '\n')
+		length--;
+	ret_text[length] = 0;
+}
+
+static int run_grower(const struct nbd_image *image, int keep_fd, struct err *err)
+{
+	int output[2], status = 0;
+	char text[256];
+	pid_t pid;
+
+	if (pipe2(output, O_CLOEXEC))
+		return err_errno(err, -errno, "%s", image->grower);
+	pid = fork();
+	if (!pid)
+		become_grower(image, output[1], keep_fd);
+	close(output[1]);
+	if (pid > 0)
+		read_output(output[0], text, sizeof(text));
+	close(output[0]);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return err_errno(err, -errno, "%s", image->grower);
+	return status ? err_set(err, -EIO, "%s", *text ? text : "qemu-img has failed") : 0;
+}
+
+int nbd_image_grow(const struct nbd_image *image, int keep_fd, struct err *err)
+{
+	struct qcow2 now = { .nr_bytes = 0 };
+	int code = 0;
+
+	if (image->nr_wanted && !strcmp(image->format, "qcow2") && *image->name == '/')
+		code = qcow2_read(image->name, &now, err);
+	return code || !now.nr_bytes || now.nr_bytes >= image->nr_wanted
+		       ? code
+		       : run_grower(image, keep_fd, err);
+}
+
+/* --- serving --- */
 
 /* Where the file system of an image has no O_DIRECT, as without it. */
 static const char *cache_of(const struct nbd_image *image)

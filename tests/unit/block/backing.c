@@ -17,6 +17,7 @@
 #include "back/block/backing.h"
 #include "back/block/journal.h"
 #include "back/block/nbd-log.h"
+#include "lib/qcow2.h"
 #include "unit.h"
 
 #define BYTES (1U << 20)
@@ -249,6 +250,37 @@ START_TEST(a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_las
 }
 END_TEST
 
+START_TEST(a_qcow2_image_grows_before_it_is_served_and_never_shrinks)
+{
+	struct nbd_image image = { .program = "qemu-nbd",
+				   .name = path,
+				   .format = "qcow2",
+				   .user = "65534",
+				   .grower = "qemu-img",
+				   .nr_wanted = 3U << 20 };
+	int lock = memfd_create("lock", MFD_CLOEXEC);
+	struct qcow2 now;
+
+	make_qcow2("1M");
+	ck_assert_int_eq(nbd_image_grow(&image, lock, &err), 0);
+	ck_assert_int_eq(qcow2_read(path, &now, &err), 0);
+	ck_assert_uint_eq(now.nr_bytes, 3U << 20);
+	image.nr_wanted = 2U << 20;
+	image.grower = "/nowhere"; /* there is nothing to do */
+	ck_assert_int_eq(nbd_image_grow(&image, lock, &err), 0);
+	image.nr_wanted = 4U << 20;
+	ck_assert_int_ne(nbd_image_grow(&image, lock, &err), 0);
+	ck_assert_str_eq(err.text, "No such file or directory");
+	image.grower = "qemu-img";
+	image.nr_wanted = UINT64_C(1) << 62; /* more than the format has tables for */
+	ck_assert_int_ne(nbd_image_grow(&image, lock, &err), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, "qemu-img"));
+	ck_assert_int_eq(qcow2_read(path, &now, &err), 0);
+	ck_assert_uint_eq(now.nr_bytes, 3U << 20);
+	close(lock);
+}
+END_TEST
+
 /* The process that holds the lock, as qemu-nbd does. */
 static pid_t server_of(const char *word)
 {
@@ -476,6 +508,7 @@ UNIT_MAIN("block backing", setup, teardown,
 	  a_block_device_is_written_read_flushed_and_discarded,
 	  nothing_but_files_and_block_devices_is_a_disk,
 	  a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_last_request,
+	  a_qcow2_image_grows_before_it_is_served_and_never_shrinks,
 	  what_a_killed_server_had_in_its_memory_is_written_again,
 	  more_is_written_than_the_log_has_room_for,
 	  a_server_is_another_user_and_sees_its_images_only,

@@ -53,6 +53,25 @@ START_TEST(a_killed_process_leaves_nothing_unanswered_or_answered_twice)
 }
 END_TEST
 
+START_TEST(a_disk_that_has_grown_meanwhile_is_told_to_the_guest)
+{
+	struct err err;
+
+	front_connect();
+	front_kill_backend();
+	disk.backing.nr_bytes *= 2;
+	front_restart_backend();
+	ck_assert_int_eq(block_announce_size(&block, &err), 0);
+	ck_assert_str_eq(node("sectors"), "8192");
+	ck_assert_str_eq(node("state"), "4");
+	front_kill_backend();
+	disk.backing.nr_bytes /= 2; /* which it may not */
+	front_restart_backend();
+	ck_assert_int_eq(block_announce_size(&block, &err), 0);
+	ck_assert_str_eq(node("sectors"), "8192");
+}
+END_TEST
+
 START_TEST(answers_out_of_order_do_not_harm_requests_that_wait)
 {
 	front_connect();
@@ -225,6 +244,7 @@ END_TEST
 
 UNIT_MAIN("block restart", setup, front_teardown,
 	  a_killed_process_leaves_nothing_unanswered_or_answered_twice,
+	  a_disk_that_has_grown_meanwhile_is_told_to_the_guest,
 	  answers_out_of_order_do_not_harm_requests_that_wait,
 	  what_is_done_again_is_done_in_the_order_of_the_guest,
 	  a_barrier_is_one_after_a_restart_too, the_guest_is_notified_once_by_the_new_process,

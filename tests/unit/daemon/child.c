@@ -158,7 +158,57 @@ START_TEST(a_program_that_is_not_there_is_told_at_once)
 }
 END_TEST
 
+static void restart_as(const char *command)
+{
+	struct child_spec spec = { .arguments = { "/bin/sh", "-c", command }, .ended = ended };
+	struct err err;
+
+	ck_assert_int_eq(child_change(child, &spec, &err), 0);
+	child_restart(child);
+}
+
+START_TEST(one_that_is_restarted_ends_and_is_another_without_having_failed)
+{
+	pid_t pid;
+
+	start("exec sleep 100", -1);
+	pid = child_pid(child);
+	restart_as("exit 4");
+	ck_assert_int_eq(child_pid(child), pid);
+	until(&nr_ended, 1);
+	ck_assert_str_eq(last_how, "exit status 4");
+	ck_assert_uint_ge(child_nr_starts(child), 2);
+	stop();
+}
+END_TEST
+
+START_TEST(one_that_does_not_heed_sigterm_is_restarted_all_the_same)
+{
+	start("trap '' TERM; while :; do sleep 0.1; done", -1);
+	usleep(100000);
+	restart_as("exit 4");
+	until(&nr_ended, 1);
+	ck_assert_str_eq(last_how, "exit status 4");
+	stop();
+}
+END_TEST
+
+START_TEST(one_that_waits_for_its_start_is_restarted_at_once)
+{
+	start("exit 3", -1);
+	until(&nr_ended, 3);
+	ck_assert_int_eq(child_pid(child), 0);
+	restart_as("exit 4");
+	until(&nr_ended, 4);
+	ck_assert_str_eq(last_how, "exit status 4");
+	stop();
+}
+END_TEST
+
 UNIT_MAIN("daemon-child", setup, teardown, one_that_ends_is_started_again_at_once_and_then_later,
 	  it_gets_its_descriptors_from_3_on_and_no_others, one_that_does_not_heed_sigterm_is_killed,
 	  one_that_was_killed_says_so, one_that_outlived_its_keeper_is_adopted,
-	  another_process_of_that_id_is_not_adopted, a_program_that_is_not_there_is_told_at_once)
+	  another_process_of_that_id_is_not_adopted, a_program_that_is_not_there_is_told_at_once,
+	  one_that_is_restarted_ends_and_is_another_without_having_failed,
+	  one_that_does_not_heed_sigterm_is_restarted_all_the_same,
+	  one_that_waits_for_its_start_is_restarted_at_once)

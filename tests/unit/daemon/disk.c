@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "abi/sched.h"
+#include "daemon/disk-source.h"
 #include "daemon/disk.h"
 #include "daemon/guest.h"
 #include "unit.h"
@@ -274,6 +275,37 @@ START_TEST(a_seed_that_cloud_init_would_not_understand_is_refused)
 }
 END_TEST
 
+START_TEST(what_would_make_lodged_wait_is_refused)
+{
+	char xml[300], pipe[256];
+
+	snprintf(pipe, sizeof(pipe), "%s", world_path("pipe"));
+	snprintf(xml, sizeof(xml), "file=\\\"%s\\\"", pipe);
+	ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+	ck_assert_str_eq(code_of("web", "pipe", "<readonly/>"), "invalid");
+	ck_assert_str_eq(code_of("web", "pipe", ""), "invalid");
+	ck_assert_str_eq(code_of_seed(xml), "invalid");
+	ck_assert_str_eq(world_code("{'verb':'disk-clone','from':'%s','to':'%s.2'}", pipe, pipe),
+			 "invalid");
+}
+END_TEST
+
+START_TEST(a_seed_of_bytes_that_are_no_text_is_refused)
+{
+	char xml[300];
+	int fd;
+
+	snprintf(xml, sizeof(xml), "file=\\\"%s\\\"", world_path("user"));
+	write_file("user", "#!/bin/sh\n", 0600);
+	fd = open(world_path("user"), O_WRONLY | O_APPEND | O_CLOEXEC);
+	ck_assert_int_eq(write(fd, "\0more", 5), 5);
+	close(fd);
+	ck_assert_str_eq(code_of_seed(xml), "invalid");
+	snprintf(xml, sizeof(xml), "file=\\\"%s\\\"", world_path("run"));
+	ck_assert_str_eq(code_of_seed(xml), "invalid");
+}
+END_TEST
+
 START_TEST(an_image_that_is_missing_is_refused)
 {
 	ck_assert_str_eq(code_of("web", "none.img", ""), "failed");
@@ -396,6 +428,161 @@ START_TEST(a_disk_grows_and_its_process_is_told)
 	ck_assert_str_eq(
 		world_code("{'verb':'disk-resize','guest':'web','target':'xvda','bytes':1048576}"),
 		"invalid");
+}
+END_TEST
+
+static pid_t pid_of_backend(void)
+{
+	return child_pid(device_find(guest_by_name(&lodged, "web"), &disk_class, "xvda")->process);
+}
+
+/* False: there is no qemu-img here, and so nothing to test. below: the image below it, or "". */
+static bool make_qcow2(const char *name, const char *below, const char *format)
+{
+	char command[800], path[256];
+
+	snprintf(path, sizeof(path), "%s", world_path(name));
+	snprintf(command, sizeof(command),
+		 *below ? "qemu-img create -q -f qcow2 -b %s -F %s %s"
+			: "qemu-img create -q -f qcow2 %s%s%s 1M",
+		 below, format, path);
+	if (!access(DISK_QEMU_IMG, X_OK) && !access(DISK_QEMU_NBD, X_OK)) {
+		ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): names of our own */
+		return true;
+	}
+	puts("no qemu-utils here: nothing to test");
+	return false;
+}
+
+#define QCOW2 "<driver type=\\\"qcow2\\\"/>"
+
+/* What the process says of its image, when it has been started to let it grow. */
+static struct loop_timer growing;
+static const char *growing_text;
+
+static void say_grown(struct loop_timer *t)
+{
+	struct batch b;
+	struct err err;
+
+	if (!was_called_with("--qemu-img /usr/bin/qemu-img --grow 2097152")) {
+		loop_timer_start(&lodged.loop, t, 10);
+		return;
+	}
+	batch_init(&b);
+	batch_at(&b, BACK);
+	batch_write(&b, "grown", "%s", growing_text);
+	ck_assert_int_eq(nodes_run(lodged.nodes, &b, false, &err), 0);
+	batch_fini(&b);
+}
+
+static const char *grow_code(const char *bytes, const char *text)
+{
+	const char *code;
+
+	growing.fire = say_grown;
+	growing_text = text;
+	if (text)
+		loop_timer_start(&lodged.loop, &growing, 10);
+	code = world_code("{'verb':'disk-resize','guest':'web','target':'xvda','bytes':%s}", bytes);
+	loop_timer_stop(&growing);
+	return code;
+}
+
+START_TEST(a_qcow2_disk_grows_by_another_process_that_says_how_it_went)
+{
+	pid_t pid;
+
+	if (!make_qcow2("q.img", "", ""))
+		return;
+	create("web", "q.img", QCOW2);
+	world_until(was_called_with("--domain"));
+	ck_assert(!was_called_with("--grow"));
+	pid = pid_of_backend();
+	ck_assert_str_eq(grow_code("524288", NULL), "invalid");
+	ck_assert_str_eq(grow_code("2097153", NULL), "invalid");
+	ck_assert_int_eq(pid_of_backend(), pid);
+	ck_assert_str_eq(grow_code("2097152", "ok"), "ok");
+	ck_assert_int_ne(pid_of_backend(), pid);
+	ck_assert_str_eq(code_of("db", "q.img", QCOW2), "busy");
+	unlink(world_path("run/called"));
+	ck_assert_str_eq(grow_code("2097152", "it has snapshots"), "failed");
+}
+END_TEST
+
+static void destroy_the_guest(struct loop_timer *t)
+{
+	(void)t;
+	guest_destroy(guest_by_name(&lodged, "web"), "destroyed", "");
+}
+
+START_TEST(a_guest_may_end_while_its_disk_grows)
+{
+	if (!make_qcow2("q.img", "", ""))
+		return;
+	create("web", "q.img", QCOW2);
+	world_until(was_called_with("--domain"));
+	backend.fire = destroy_the_guest;
+	loop_timer_start(&lodged.loop, &backend, 100);
+	ck_assert_str_ne(grow_code("2097152", NULL), "ok");
+	world_until(list_is_empty(&lodged.guests));
+}
+END_TEST
+
+START_TEST(what_is_below_a_disk_is_written_by_nobody)
+{
+	char base[256], lower[256];
+
+	snprintf(base, sizeof(base), "%s", world_path("a.img"));
+	snprintf(lower, sizeof(lower), "%s", world_path("lower.img"));
+	if (!make_qcow2("lower.img", base, "raw"))
+		return;
+	ck_assert(make_qcow2("top.img", lower, "qcow2"));
+	ck_assert(make_qcow2("other.img", base, "raw"));
+	create("web", "a.img", "");
+	ck_assert_str_eq(code_of("db", "top.img", QCOW2), "busy");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	create("db", "top.img", QCOW2);
+	world_until(was_called_with("--domain 2"));
+	ck_assert_str_eq(code_of("web", "a.img", ""), "busy");
+	ck_assert_str_eq(code_of("web", "a.img", "<shareable/>"), "busy");
+	ck_assert_str_eq(code_of("web", "lower.img", QCOW2), "busy");
+	world_restart(); /* the process has the locks, too */
+	ck_assert_str_eq(code_of("web", "a.img", ""), "busy");
+	create("reader", "a.img", "<readonly/>");
+	create("mail", "other.img", QCOW2);
+	world_ok("{'verb':'destroy','guest':'db'}");
+	world_ok("{'verb':'destroy','guest':'reader'}");
+	world_ok("{'verb':'destroy','guest':'mail'}");
+	create("one", "a.img", "<shareable/>");
+	ck_assert_str_eq(code_of("db", "top.img", QCOW2), "busy");
+}
+END_TEST
+
+START_TEST(an_image_that_is_missing_below_another_is_refused)
+{
+	char base[256];
+
+	snprintf(base, sizeof(base), "%s", world_path("b.img"));
+	if (!make_qcow2("top.img", base, "raw"))
+		return;
+	ck_assert_int_eq(unlink(base), 0);
+	ck_assert_str_eq(code_of("web", "top.img", QCOW2), "failed");
+	ck_assert(list_is_empty(&lodged.guests));
+}
+END_TEST
+
+START_TEST(an_image_that_is_below_itself_is_refused)
+{
+	char base[256], command[600];
+
+	snprintf(base, sizeof(base), "%s", world_path("q.img"));
+	if (!make_qcow2("q.img", "", ""))
+		return;
+	snprintf(command, sizeof(command), "qemu-img rebase -u -b %s -F qcow2 %s", base, base);
+	ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): a name of our own */
+	ck_assert_str_eq(code_of("web", "q.img", QCOW2), "busy");
+	ck_assert_str_eq(code_of("web", "q.img", QCOW2 "<readonly/>"), "failed");
 }
 END_TEST
 
@@ -533,11 +720,6 @@ static void write_node(const char *path, const char *value)
 	batch_fini(&b);
 }
 
-static pid_t pid_of_backend(void)
-{
-	return child_pid(device_find(guest_by_name(&lodged, "web"), &disk_class, "xvda")->process);
-}
-
 /* With two for one disk, each would answer what the other has taken. */
 START_TEST(a_backend_that_a_second_lodged_has_started_is_known_to_the_third)
 {
@@ -565,6 +747,34 @@ START_TEST(a_backend_that_a_second_lodged_has_started_is_known_to_the_third)
 	ck_assert_int_ne(first, second);
 	world_restart();
 	ck_assert_int_eq(pid_of_backend(), first);
+}
+END_TEST
+
+static const char *state_of(const char *name)
+{
+	const struct guest *g = guest_by_name(&lodged, name);
+
+	return g ? guest_state_name(g) : "";
+}
+
+START_TEST(rename_restart_waits_until_the_disks_are_free)
+{
+	char more[1200];
+
+	write_file("run/lodge-block",
+		   "#!/bin/sh\ntrap 'exit 0' TERM\necho \"$@\" >\"${0%/*}/called\"\n"
+		   "sleep 1 >/dev/null 2>&1 &\nwait\n",
+		   0700);
+	snprintf(more, sizeof(more), "<on_crash>rename-restart</on_crash>%s",
+		 disk_xml("a.img", "xvda", ""));
+	world_ok("{'verb':'create','xml':'%s'}", world_xml("web", more));
+	world_until(was_called_with("--domain"));
+	fake_shut_down(1, SHUTDOWN_crash);
+	guests_look(&lodged);
+	world_until(!strcmp(state_of("web"), "dying"));
+	world_until(!strcmp(state_of("web"), "running"));
+	ck_assert_str_eq(state_of("web-1"), "crashed");
+	ck_assert_uint_eq(guest_by_name(&lodged, "web")->domain, 2); /* at the first attempt */
 }
 END_TEST
 
@@ -616,6 +826,7 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_loader_of_the_guests_own_starts_in_place_of_grub,
 	  a_seed_for_cloud_init_is_one_more_disk, a_seed_is_still_there_when_lodged_starts_anew,
 	  a_seed_that_cloud_init_would_not_understand_is_refused,
+	  what_would_make_lodged_wait_is_refused, a_seed_of_bytes_that_are_no_text_is_refused,
 	  an_image_that_is_missing_is_refused, an_image_of_another_format_than_said_is_refused,
 	  an_image_that_is_no_file_is_refused,
 	  an_image_in_use_is_refused_until_the_other_guest_has_ended,
@@ -623,10 +834,15 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  images_are_shared_by_those_that_only_read_or_may_share,
 	  one_guest_cannot_have_an_image_twice, disks_come_go_and_are_listed_while_a_guest_runs,
 	  a_new_lodged_has_the_image_and_its_lock_from_the_process_that_serves_it,
-	  a_disk_grows_and_its_process_is_told, images_are_copied_to_files_that_are_not_there,
+	  a_disk_grows_and_its_process_is_told,
+	  a_qcow2_disk_grows_by_another_process_that_says_how_it_went,
+	  a_guest_may_end_while_its_disk_grows, what_is_below_a_disk_is_written_by_nobody,
+	  an_image_that_is_missing_below_another_is_refused,
+	  an_image_that_is_below_itself_is_refused, images_are_copied_to_files_that_are_not_there,
 	  a_clone_needs_both_names, an_image_in_use_is_not_copied,
 	  a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused,
 	  the_image_is_never_taken_from_another_process_that_has_got_the_number,
 	  a_backend_that_a_second_lodged_has_started_is_known_to_the_third,
+	  rename_restart_waits_until_the_disks_are_free,
 	  a_backend_that_takes_its_time_may_outlive_its_guest,
 	  apply_says_so_when_a_device_cannot_be_detached)
