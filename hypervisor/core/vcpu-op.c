@@ -3,7 +3,8 @@
  *
  * An area of another vCPU changes only while that one is stopped: it writes its areas itself. Where it
  * does not stop at once, the hypercall is started again, so that vCPUs that do this to each other
- * never wait with their CPUs.
+ * never wait with their CPUs. Several callers may hold the same vCPU: what they change has the
+ * domain's lock.
  */
 #include "abi/errno.h"
 #include "abi/vcpu.h"
@@ -117,6 +118,7 @@ static int64_t op_register_runstate(const struct vcpu_op *op)
 		return err;
 	if (hold(op))
 		return HYPERCALL_RESTART;
+	spin_lock(&v->domain->lock);
 	err = vcpu_area_register(op->caller, &v->runstate_area, at,
 				 op->compat ? sizeof(struct compat_vcpu_runstate_info)
 					    : sizeof(struct vcpu_runstate_info));
@@ -124,12 +126,14 @@ static int64_t op_register_runstate(const struct vcpu_op *op)
 		v->runstate_compat = op->compat;
 		vcpu_publish(v); /* the guest may read it before v runs */
 	}
+	spin_unlock(&v->domain->lock);
 	resume(op);
 	return err;
 }
 
 static int64_t op_register_time(const struct vcpu_op *op)
 {
+	struct vcpu *v = op->v;
 	guest_ptr_t at;
 	int err = copy_area_address(op, &at);
 
@@ -137,9 +141,11 @@ static int64_t op_register_time(const struct vcpu_op *op)
 		return err;
 	if (hold(op))
 		return HYPERCALL_RESTART;
-	err = vcpu_area_register(op->caller, &op->v->time_area, at, sizeof(struct vcpu_time_info));
+	spin_lock(&v->domain->lock);
+	err = vcpu_area_register(op->caller, &v->time_area, at, sizeof(struct vcpu_time_info));
 	if (!err)
-		vcpu_update_time(op->v);
+		vcpu_update_time(v);
+	spin_unlock(&v->domain->lock);
 	resume(op);
 	return err;
 }
@@ -201,15 +207,14 @@ static int set_info(struct vcpu *v, gfn_t gfn, uint32_t offset)
 		return err;
 	spin_lock(&d->lock);
 	err = mfn_is_none(v->info_mfn) ? 0 : -XEN_EINVAL;
-	if (!err)
+	if (!err) {
 		v->info_mfn = mfn;
-	spin_unlock(&d->lock);
-	if (err) {
-		page_put(mfn);
-		return err;
+		vcpu_set_info(v, (struct vcpu_info *)(void *)((uint8_t *)mfn_to_ptr(mfn) + offset));
 	}
-	vcpu_set_info(v, (struct vcpu_info *)(void *)((uint8_t *)mfn_to_ptr(mfn) + offset));
-	return 0;
+	spin_unlock(&d->lock);
+	if (err)
+		page_put(mfn);
+	return err;
 }
 
 static int64_t op_register_info(const struct vcpu_op *op)

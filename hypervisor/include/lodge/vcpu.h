@@ -100,14 +100,15 @@ void vcpu_raise_upcall(struct vcpu *v);
 bool vcpu_upcall_pending(const struct vcpu *v);
 
 /* Points v->info at the guest's record (pinned page), carrying over what the old one held. Has the
- * guest look at all its events: what is raised meanwhile may still go to the old record. */
+ * guest look at all its events: what is raised meanwhile may still go to the old record. d->lock is held. */
 void vcpu_set_info(struct vcpu *v, struct vcpu_info *info);
 
-/* Writes v's time record (vcpu_info and time area): when one of them, or the clock's scale, is new. */
+/* Writes v's time record (vcpu_info and time area): when one of them, or the clock's scale, is new. d->lock
+ * is held, once the domain has run. */
 void vcpu_update_time(struct vcpu *v);
 
 /* Pins `bytes` at the linear address that the caller (the current vCPU) gave, for v; address 0: none.
- * v is the caller or paused. -EFAULT or p2m_pin()'s errors, and *area is as it was. */
+ * v is the caller or paused; d->lock is held. -EFAULT or p2m_pin()'s errors, and *area is as it was. */
 must_check int vcpu_area_register(struct vcpu *caller, struct vcpu_area *area, guest_ptr_t at,
 				  size_t bytes);
 /* Forgets all that the guest registered for v: soft reset, destruction. v runs nowhere. */

@@ -6,6 +6,7 @@
 
 #include "common.h"
 #include "lodge/page.h"
+#include "threads.h"
 
 #define MS   NS_PER_MS
 #define AREA (FAKE_GUEST_BASE + 0x8000) /* where machine_ram() is, too */
@@ -471,6 +472,36 @@ START_TEST(set_timer_op_of_a_32_bit_caller_has_two_halves)
 }
 END_TEST
 
+#define MOVES 100000u
+
+static guest_ptr_t area_arg[2];
+
+static void move_areas_of_vcpu_2(unsigned cpu)
+{
+	for (unsigned i = 0; i < MOVES; i++)
+		(void)call(do_vcpu_op, vcpu(cpu),
+			   i % 2 ? VCPUOP_register_vcpu_time_memory_area
+				 : VCPUOP_register_runstate_memory_area,
+			   2, area_arg[(i / 2 + cpu) % 2].va);
+}
+
+/* Each area counts its page once; a count too few frees a page that the guest still has. */
+START_TEST(areas_that_two_move_at_once_count_their_pages)
+{
+	static void (*const fn[])(unsigned cpu) = { move_areas_of_vcpu_2, move_areas_of_vcpu_2 };
+	uint64_t at[2] = { AREA, AREA + PAGE_SIZE }, nowhere = 0;
+
+	area_arg[0] = put(at[0]);
+	area_arg[1] = put(at[1]);
+	run_threads(ARRAY_SIZE(fn), fn);
+	fake_run_on(0);
+	ck_assert_int_eq(op(VCPUOP_register_runstate_memory_area, 2, put(nowhere)), 0);
+	ck_assert_int_eq(op(VCPUOP_register_vcpu_time_memory_area, 2, put(nowhere)), 0);
+	ck_assert_uint_eq(mfn_to_page(MFN(ram.n + 8))->count, 1);
+	ck_assert_uint_eq(mfn_to_page(MFN(ram.n + 9))->count, 1);
+}
+END_TEST
+
 UNIT_MAIN("vcpu-op", setup, teardown, fails_with_enoent_for_a_vcpu_that_does_not_exist,
 	  fails_with_enosys_for_an_operation_that_does_not_exist, is_up_tells_whether_it_is,
 	  up_fails_with_einval_before_there_is_a_start_state, initialise_gives_a_start_state_once,
@@ -495,4 +526,5 @@ UNIT_MAIN("vcpu-op", setup, teardown, fails_with_enoent_for_a_vcpu_that_does_not
 	  register_vcpu_info_of_another_needs_it_down, register_vcpu_info_needs_ram,
 	  register_vcpu_info_fails_when_copy_in_faults, send_nmi_reaches_any_vcpu_of_the_domain,
 	  get_physid_tells_nothing, set_timer_op_sets_and_stops_the_singleshot_timer,
-	  set_timer_op_of_a_32_bit_caller_has_two_halves)
+	  set_timer_op_of_a_32_bit_caller_has_two_halves,
+	  areas_that_two_move_at_once_count_their_pages)
