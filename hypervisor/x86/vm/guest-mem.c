@@ -102,12 +102,17 @@ static __attribute__((noinline)) bool mark_entry(struct walker *w, uint64_t gfn,
 						 uint64_t want)
 {
 	const uint64_t marks = PTE_ACCESSED | PTE_DIRTY;
+	const uint8_t *page;
 
 	if (~entry & want & ~marks || w->changes++ == MAX_ENTRY_CHANGES)
 		return false;
-	/* The table may lie in a page that the guest can only read. */
-	if (!guest_page(w, gfn, true))
+	/* The table may lie in a page that the guest can only read; and where another vCPU has put a page of
+	 * another kind meanwhile, what may be written is not what was read. */
+	page = guest_page(w, gfn, true);
+	if (!page)
 		return false;
+	if ((uintptr_t)page != ((uintptr_t)p & PAGE_MASK))
+		return true;
 	if (entry_bytes == 4) {
 		uint32_t old = (uint32_t)entry, new = old | (uint32_t)(want & marks);
 
