@@ -79,7 +79,9 @@ __attribute__((format(printf, 1, 2))) static void print_to_log(const char *fmt, 
 
 void vcpu_dump(struct vcpu *v)
 {
-	dump(v, print_to_log);
+	/* It stops already, and why has been told: what its other vCPUs run into meanwhile says little more. */
+	if (!READ_ONCE(v->domain->is_shut_down))
+		dump(v, print_to_log);
 }
 
 void vcpu_dump_in_panic(struct vcpu *v)
