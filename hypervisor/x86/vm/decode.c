@@ -65,15 +65,18 @@ bool insn_parse_prefixes(const uint8_t *bytes, unsigned nr, unsigned code_bits,
 	struct insn_prefixes p = { .operand_bytes = code_bits == 16 ? 2 : 4,
 				   .address_bits = (uint8_t)code_bits,
 				   .segment = INSN_NO_SEGMENT };
-	unsigned i = 0;
+	unsigned i;
 
-	while (i < nr && parse_prefix(bytes[i], code_bits, &p))
-		i++;
-	if (i < nr && code_bits == 64 && (bytes[i] & 0xf0) == 0x40) {
-		p.rex = bytes[i++];
-		if (p.rex & REX_W)
-			p.operand_bytes = 8;
+	for (i = 0; i < nr; i++) {
+		if (code_bits == 64 && (bytes[i] & 0xf0) == 0x40)
+			p.rex = bytes[i];
+		else if (parse_prefix(bytes[i], code_bits, &p))
+			p.rex = 0; /* it counts only right before the opcode */
+		else
+			break;
 	}
+	if (p.rex & REX_W)
+		p.operand_bytes = 8;
 	if (i >= nr)
 		return false;
 	p.len = (uint8_t)i;

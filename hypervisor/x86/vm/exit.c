@@ -77,7 +77,7 @@ __attribute__((format(printf, 1, 2))) static void print_to_log(const char *fmt, 
 	log_err("%s", line);
 }
 
-void vcpu_dump(struct vcpu *v)
+__attribute__((noinline)) void vcpu_dump(struct vcpu *v)
 {
 	/* It stops already, and why has been told: what its other vCPUs run into meanwhile says little more. */
 	if (!READ_ONCE(v->domain->is_shut_down))

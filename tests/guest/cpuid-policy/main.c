@@ -100,6 +100,15 @@ static void check_live_bits(void)
 		 "the initial APIC id is the local APIC's");
 }
 
+/* An instruction can have prefixes that do nothing, in any order; its length counts them. */
+static void check_prefixes(void)
+{
+	uint32_t plain = cpuid(0).ebx, ebx, eax = 0;
+
+	__asm__ volatile(".byte 0x48, 0x66, 0x0f, 0xa2" : "+a"(eax), "=b"(ebx) : : "ecx", "edx");
+	check_eq(ebx, plain, "CPUID works with a REX prefix before another prefix");
+}
+
 static void on_ap(void *arg)
 {
 	uint32_t *seen = arg;
@@ -122,6 +131,7 @@ void test_main(void)
 	}
 	check_eq(cpuid(0x8000000a).eax, 0, "the SVM leaf is empty");
 	check_live_bits();
+	check_prefixes();
 
 	event_init(EVENT_PER_VCPU_VECTOR);
 	for (unsigned int i = 1; i < nr_cpus; i++) {

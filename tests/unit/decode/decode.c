@@ -336,6 +336,22 @@ START_TEST(prefixes_set_sizes_and_segment)
 }
 END_TEST
 
+START_TEST(rex_counts_only_right_before_the_opcode)
+{
+	static const uint8_t before[] = { 0x48, 0x66, 0x0f, 0xa2 }, twice[] = { 0x48, 0x41, 0xa5 };
+	struct insn_prefixes p;
+
+	ck_assert(insn_parse_prefixes(before, sizeof(before), 64, &p));
+	ck_assert_uint_eq(p.len, 2);
+	ck_assert_uint_eq(p.rex, 0);
+	ck_assert_uint_eq(p.operand_bytes, 2);
+	ck_assert(insn_parse_prefixes(twice, sizeof(twice), 64, &p));
+	ck_assert_uint_eq(p.len, 2);
+	ck_assert_uint_eq(p.rex, 0x41);
+	ck_assert_uint_eq(p.operand_bytes, 4);
+}
+END_TEST
+
 START_TEST(partial_registers_keep_the_rest_and_32_bits_clear_it)
 {
 	struct insn i = { .op = INSN_LOAD, .mem_bytes = 1, .reg_bytes = 1, .reg = 3 };
@@ -470,6 +486,7 @@ UNIT_MAIN("decode", setup, NULL, every_known_form_is_decoded,
 	  an_instruction_cut_short_is_not_read_beyond_its_end, what_is_not_known_is_refused,
 	  more_than_fifteen_bytes_are_no_instruction,
 	  random_bytes_are_decoded_or_refused_within_their_length, prefixes_set_sizes_and_segment,
+	  rex_counts_only_right_before_the_opcode,
 	  partial_registers_keep_the_rest_and_32_bits_clear_it,
 	  signed_loads_extend_to_the_register_only,
 	  arithmetic_gives_the_result_and_the_flags_that_a_cpu_gives)
