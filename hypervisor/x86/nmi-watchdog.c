@@ -21,10 +21,16 @@ static struct watch { /* its CPU's own */
 	unsigned missed;
 } watches[MAX_CPUS];
 
+/* Each pass of c's main loop counts, in the one or the other. */
+static uint64_t heartbeat_of(const struct cpu *c)
+{
+	return READ_ONCE(c->arch.heartbeat) + READ_ONCE(c->nr_exits);
+}
+
 static bool makes_progress(const struct cpu *c, uint64_t heartbeat)
 {
 	return READ_ONCE(c->idle) || READ_ONCE(c->arch.in_guest) == CPU_IN_GUEST ||
-	       c->arch.heartbeat != heartbeat;
+	       heartbeat_of(c) != heartbeat;
 }
 
 static void look(struct timer *t)
@@ -33,7 +39,7 @@ static void look(struct timer *t)
 	struct cpu *next = cpus[(this_cpu()->id + 1) % nr_cpus];
 
 	w->missed = makes_progress(next, w->heartbeat) ? 0 : w->missed + 1;
-	w->heartbeat = READ_ONCE(next->arch.heartbeat);
+	w->heartbeat = heartbeat_of(next);
 	if (w->missed == LIMIT)
 		panic_watchdog_expired(next);
 	timer_set(t, arch_now_ns() + PERIOD_NS);

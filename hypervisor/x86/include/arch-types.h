@@ -25,7 +25,7 @@ struct arch_cpu {
 	/* CPU_IN_GUEST between the last check before VM entry and the exit, CPU_IN_COPY while guest
 	 * memory is accessed by address; else 0. Read by other CPUs, see arch_p2m_flush(). */
 	uint64_t in_guest;
-	uint64_t heartbeat;        /* counts passes of the main loop, for the watchdog */
+	uint64_t heartbeat;        /* passes of the main loop without an exit, for the watchdog */
 	struct cpu_tables *tables; /* GDT, TSS, IDT */
 	uint32_t nmi_reasons;      /* x86/panic.c: what an NMI sent to this CPU is for; atomic */
 	struct svm_cpu *svm;

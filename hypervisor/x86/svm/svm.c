@@ -337,12 +337,12 @@ static void classify(const struct vmcb *vmcb, struct exit_info *x)
 		fill_details(vmcb, x);
 }
 
-static inline __attribute__((always_inline)) void run(struct vcpu *v, struct exit_info *x,
+static inline __attribute__((always_inline)) void run(struct svm_cpu *c, struct vcpu *v,
+						      struct exit_info *x,
 						      void (*enter)(struct vm_regs *, mpa_t),
 						      bool guarded)
 {
 	struct svm_vcpu *s = v->arch.svm;
-	struct svm_cpu *c = this_cpu()->arch.svm;
 	struct vmcb *vmcb = s->vmcb;
 	struct vm_regs *regs = &v->arch.regs;
 
@@ -373,14 +373,14 @@ static inline __attribute__((always_inline)) void run(struct vcpu *v, struct exi
 	classify(vmcb, x);
 }
 
-static void svm_run(struct vcpu *v, struct exit_info *ret_x)
+static void svm_run(struct cpu *c, struct vcpu *v, struct exit_info *ret_x)
 {
-	run(v, ret_x, svm_enter, false);
+	run(c->arch.svm, v, ret_x, svm_enter, false);
 }
 
-static void svm_run_guarded(struct vcpu *v, struct exit_info *ret_x)
+static void svm_run_guarded(struct cpu *c, struct vcpu *v, struct exit_info *ret_x)
 {
-	run(v, ret_x, svm_enter_guarded, true);
+	run(c->arch.svm, v, ret_x, svm_enter_guarded, true);
 }
 
 static bool svm_can_inject(const struct vcpu *v, enum vm_event type)

@@ -91,6 +91,13 @@ void vcpu_dump_in_panic(struct vcpu *v)
 
 /* The handlers of what is no instruction of the guest's. */
 
+static int exit_unknown(struct vcpu *v, const struct exit_info *x)
+{
+	(void)v;
+	(void)x;
+	return -XEN_EOPNOTSUPP;
+}
+
 static int exit_intr(struct vcpu *v, const struct exit_info *x)
 {
 	(void)v;
@@ -289,11 +296,13 @@ static const struct exit_row {
 	[EXIT_EXCEPTION] = { exit_exception, false },
 	[EXIT_TASK_SWITCH] = { exit_task_switch, false },
 	[EXIT_INVALID] = { exit_invalid, false },
+	[EXIT_UNKNOWN] = { exit_unknown, false },
 };
 
 void vcpu_handle_exit(struct vcpu *v, struct exit_info *x)
 {
-	const struct exit_row *row = &exit_table[x->kind < EXIT_NR ? x->kind : EXIT_UNKNOWN];
+	const struct exit_row *row =
+		&exit_table[x->kind]; /* the vendor's code made it: an enum exit_kind */
 	int err;
 
 	if (row->skip_insn && unlikely(x->insn_len - 1 >= 15)) {
@@ -301,7 +310,7 @@ void vcpu_handle_exit(struct vcpu *v, struct exit_info *x)
 		if (unlikely(!x->insn_len))
 			return; /* unreadable by now: the guest runs into its own fault */
 	}
-	err = row->fn ? row->fn(v, x) : -XEN_EOPNOTSUPP;
+	err = row->fn(v, x);
 	if (likely(err == 0)) {
 		if (row->skip_insn)
 			vcpu_set_next_rip(v, v->arch.regs.rip + x->insn_len);

@@ -226,9 +226,10 @@ static void vm_enter(struct cpu *c, struct vcpu *v)
 		WRITE_ONCE(c->arch.in_guest, 0);
 		if (unlikely(v->arch.nmi_step))
 			cancel_nmi_step(v);
+		c->arch.heartbeat++;
 		return;
 	}
-	vm_ops->run(v, &x);
+	vm_ops->run(c, v, &x);
 	WRITE_ONCE(c->arch.in_guest, 0);
 	if (unlikely(v->arch.nmi_step))
 		end_nmi_step(v, &x);
@@ -241,6 +242,7 @@ static void idle(struct cpu *c)
 {
 	/* As in vm_enter(): either we see what is pending, or who made it pending sees us idle. */
 	WRITE_ONCE(c->idle, true);
+	c->arch.heartbeat++;
 	smp_mb();
 	while (!READ_ONCE(c->pending)) {
 		if (page_scrub_some(SCRUB_BATCH))
@@ -257,7 +259,6 @@ _Noreturn void run_loop(void)
 	struct cpu *c = this_cpu();
 
 	for (;;) {
-		c->arch.heartbeat++;
 		if (unlikely(READ_ONCE(c->pending)))
 			cpu_do_pending(c);
 		if (likely(c->current))

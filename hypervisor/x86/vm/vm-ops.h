@@ -118,9 +118,9 @@ struct vm_ops {
 	void (*load)(struct vcpu *v);
 	void (*save)(struct vcpu *v);
 
-	/* Runs the guest until its next exit: regs, intr_shadow in and out. An event whose delivery the
-	 * exit interrupted is queued again. */
-	void (*run)(struct vcpu *v, struct exit_info *ret_x);
+	/* Runs the guest on c, this CPU, until its next exit: regs, intr_shadow in and out. An event whose
+	 * delivery the exit interrupted is queued again. */
+	void (*run)(struct cpu *c, struct vcpu *v, struct exit_info *ret_x);
 
 	/* Events. inject: replaces nothing, the caller asked can_inject() before; an exception on top
 	 * of a queued exception becomes a double fault, or a triple fault, as in hardware. */
