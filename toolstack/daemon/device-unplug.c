@@ -3,12 +3,10 @@
  * ends have closed, its process ends, and everything goes. A guest that does not let go within the time keeps
  * its device.
  */
-#include "daemon/device-unplug.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
-#include "daemon/device.h"
+#include "daemon/device-life.h"
 #include "daemon/guest.h"
 #include "daemon/record.h"
 

@@ -1,4 +1,4 @@
-/* What all devices have in common: see device.h. */
+/* One device: its nodes, its process, its watches, and its end: see device.h. */
 #include "daemon/device.h"
 
 #include <errno.h>
@@ -7,20 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/device-unplug.h"
+#include "daemon/device-life.h"
 #include "daemon/guest.h"
 #include "daemon/record.h"
 
 #define STATE_INITIALISING 1u
-#define STATE_WAITING      2u
 
-/* --- one device --- */
-
-static void watch_off(struct device *d)
-{
-	nodes_unwatch(d->lodged->nodes, &d->state_watch);
-	nodes_unwatch(d->lodged->nodes, &d->error_watch);
-}
+/* --- memory --- */
 
 /* Its backend is gone. */
 static void device_free(struct device *d)
@@ -70,9 +63,8 @@ static size_t count_of_class(const struct guest *g, const struct device_class *c
 	return nr;
 }
 
-/* On failure it is gone. */
-static int device_prepare(struct guest *g, const struct device_class *class, const void *config,
-			  struct device **ret_device, struct err *err)
+int device_prepare(struct guest *g, const struct device_class *class, const void *config,
+		   struct device **ret_device, struct err *err)
 {
 	struct device *d = device_alloc(g, class, config);
 	int ret;
@@ -91,6 +83,8 @@ static int device_prepare(struct guest *g, const struct device_class *class, con
 	*ret_device = d;
 	return 0;
 }
+
+/* --- coming --- */
 
 static void set_paths(struct device *d)
 {
@@ -165,7 +159,7 @@ int device_change(struct device *d, struct child_spec *spec, struct err *err)
 	return child_change(d->process, spec, err);
 }
 
-static int device_plug(struct device *d, struct batch *b, struct err *err)
+int device_plug(struct device *d, struct batch *b, struct err *err)
 {
 	struct child_spec spec = { .nr_fds = 0 };
 	uint32_t domain = d->guest->domain;
@@ -236,7 +230,7 @@ static int watch_on(struct device *d, struct err *err)
 	return ret;
 }
 
-static int device_start(struct device *d, struct err *err)
+int device_start(struct device *d, struct err *err)
 {
 	int ret = watch_on(d, err);
 
@@ -244,249 +238,6 @@ static int device_start(struct device *d, struct err *err)
 		ret = child_start(d->process, err);
 	d->is_plugged = !ret;
 	return ret ? err_wrap(err, ret, "%s %s", d->class->name, d->label) : 0;
-}
-
-/* --- all devices of a guest --- */
-
-int devices_prepare(struct guest *g, struct err *err)
-{
-	struct device *d;
-
-	for (size_t c = 0; c < nr_device_classes; c++) {
-		const struct device_class *class = device_classes[c];
-
-		for (size_t i = 0; i < class->count(g->active->d); i++) {
-			int ret = device_prepare(g, class, class->config(g->active->d, i), &d, err);
-
-			if (ret) {
-				devices_end(g, NULL, NULL);
-				return ret;
-			}
-		}
-	}
-	return 0;
-}
-
-int devices_plug(struct guest *g, struct batch *b, struct err *err)
-{
-	struct device *d;
-	int ret = 0;
-
-	list_for_each_entry(d, &g->devices, node) {
-		if (!ret)
-			ret = device_plug(d, b, err);
-	}
-	return ret;
-}
-
-int devices_start(struct guest *g, struct err *err)
-{
-	struct device *d;
-	int ret = 0;
-
-	list_for_each_entry(d, &g->devices, node) {
-		if (!ret)
-			ret = device_start(d, err);
-	}
-	return ret;
-}
-
-bool devices_are_ready(const struct guest *g)
-{
-	const struct device *d;
-
-	list_for_each_entry(d, &g->devices, node) {
-		if (d->backend_state < STATE_WAITING)
-			return false;
-	}
-	return true;
-}
-
-struct ending {
-	size_t nr; /* backends that are still there, and one for who counts */
-	void (*done)(void *argument);
-	void *argument;
-};
-
-static void ending_put(struct ending *e)
-{
-	if (--e->nr)
-		return;
-	if (e->done)
-		e->done(e->argument);
-	free(e);
-}
-
-struct last_device {
-	struct device *device;
-	struct ending *ending;
-	struct loop_timer again;
-};
-
-bool device_is_gone(struct device *d)
-{
-	return !d->class->is_gone || d->class->is_gone(d);
-}
-
-static void look_whether_gone(struct loop_timer *t)
-{
-	struct last_device *last = container_of(t, struct last_device, again);
-	struct ending *e = last->ending;
-
-	if (!device_is_gone(last->device)) {
-		loop_timer_start(&last->device->lodged->loop, t, DEVICE_LOOK_MS);
-		return;
-	}
-	device_free(last->device);
-	free(last);
-	ending_put(e);
-}
-
-static void process_gone(void *argument)
-{
-	struct last_device *last = argument;
-
-	look_whether_gone(&last->again);
-}
-
-/* Upon which the kernel's backend lets go. */
-static void remove_backend_nodes(const struct device *d)
-{
-	struct batch b;
-	struct err err;
-
-	batch_init(&b);
-	batch_remove(&b, d->backend_path);
-	if (nodes_run(d->lodged->nodes, &b, false, &err))
-		log_line("%s %s: %s", d->class->name, d->label, err.text);
-	batch_fini(&b);
-}
-
-/* Without memory (e or last NULL) nobody waits for the backend. */
-static void device_end(struct device *d, struct ending *e)
-{
-	struct last_device *last = e ? malloc(sizeof(*last)) : NULL;
-	struct child *process = d->process;
-
-	watch_off(d);
-	device_unplug_abort(d);
-	d->process = NULL;
-	d->guest = NULL; /* which may be gone, or have other devices, by the time the process is */
-	list_remove(&d->node);
-	if (!last) {
-		if (process)
-			child_stop(process, NULL, NULL);
-		device_free(d);
-		return;
-	}
-	*last = (struct last_device){ .device = d, .ending = e, .again.fire = look_whether_gone };
-	e->nr++;
-	if (process) {
-		child_stop(process, process_gone, last);
-		return;
-	}
-	if (d->class->is_gone && *d->backend_path)
-		remove_backend_nodes(d);
-	look_whether_gone(&last->again);
-}
-
-void devices_end(struct guest *g, void (*done)(void *argument), void *argument)
-{
-	struct ending *e = malloc(sizeof(*e));
-	struct device *d;
-
-	if (e)
-		*e = (struct ending){ 1, done, argument };
-	list_for_each_entry_safe(d, &g->devices, node) {
-		device_end(d, e);
-	}
-	if (e)
-		ending_put(e);
-	else if (done)
-		done(argument);
-}
-
-void devices_remove_nodes(const struct guest *g, struct batch *b)
-{
-	static const char *const kinds[] = { "vbd", "vif", "lodge-block", "lodge-net" };
-	char name[32];
-
-	snprintf(name, sizeof(name), "%" PRIu32, g->domain);
-	for (size_t i = 0; g->active && i < ARRAY_SIZE(kinds); i++) {
-		batch_at(b, "/local/domain/0/backend/%s", kinds[i]);
-		batch_remove(b, name);
-	}
-}
-
-void devices_forget(struct guest *g)
-{
-	struct device *d;
-
-	list_for_each_entry_safe(d, &g->devices, node) {
-		watch_off(d);
-		device_unplug_abort(d);
-		child_forget(d->process);
-		d->is_forgotten = true;
-		device_free(d);
-	}
-}
-
-/* --- records --- */
-
-static cJSON *save_one(const struct device *d)
-{
-	cJSON *object = cJSON_CreateObject();
-	char *xml = d->extra ? domain_write(d->extra->d) : NULL;
-
-	cJSON_AddStringToObject(object, "label", d->label);
-	if (d->process) {
-		cJSON_AddNumberToObject(object, "pid", child_pid(d->process));
-		cJSON_AddNumberToObject(object, "pid_time", (double)child_start_time(d->process));
-	}
-	if (xml)
-		cJSON_AddStringToObject(object, "xml", xml);
-	free(xml);
-	if (d->class->save)
-		d->class->save(d, object);
-	return object;
-}
-
-void devices_save(const struct guest *g, cJSON *object)
-{
-	const struct device *d;
-
-	list_for_each_entry(d, &g->devices, node) {
-		cJSON *list = cJSON_GetObjectItemCaseSensitive(object, d->class->list_name);
-
-		if (!list)
-			list = cJSON_AddArrayToObject(object, d->class->list_name);
-		cJSON_AddItemToArray(list, save_one(d));
-	}
-}
-
-/* The description's entry of that name; else what the record has of a device that was plugged in later. */
-static const void *find_config(const struct guest *g, const struct device_class *class,
-			       const char *label, const cJSON *saved, struct config **ret_extra)
-{
-	const char *xml = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(saved, "xml"));
-	const void *found = NULL;
-
-	*ret_extra = NULL;
-	if (xml) {
-		*ret_extra = config_parse(xml, g->lodged->host);
-		return *ret_extra && class->count((*ret_extra)->d)
-			       ? class->config((*ret_extra)->d, 0)
-			       : NULL;
-	}
-	for (size_t i = 0; !found && i < class->count(g->active->d); i++) {
-		const void *config = class->config(g->active->d, i);
-		char *name = class->label(config);
-
-		if (name && !strcmp(name, label))
-			found = config;
-		free(name);
-	}
-	return found;
 }
 
 static int adopt_backend(struct device *d, const cJSON *saved, struct err *err)
@@ -506,19 +257,14 @@ static int adopt_backend(struct device *d, const cJSON *saved, struct err *err)
 	return ret ? ret : watch_on(d, err);
 }
 
-static void adopt_one(struct guest *g, const struct device_class *class, const cJSON *saved)
+bool device_adopt(struct guest *g, const struct device_class *class, const void *config,
+		  struct config *extra, const cJSON *saved)
 {
-	const char *label = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(saved, "label"));
-	struct config *extra = NULL;
-	const void *config = label ? find_config(g, class, label, saved, &extra) : NULL;
-	struct device *d = config ? device_alloc(g, class, config) : NULL;
+	struct device *d = device_alloc(g, class, config);
 	struct err err;
 
-	if (!d) {
-		config_put(extra);
-		log_line("%s: %s %s: not adopted", g->name, class->name, label ? label : "");
-		return;
-	}
+	if (!d)
+		return false;
 	d->extra = extra;
 	if (adopt_backend(d, saved, &err)) {
 		snprintf(d->error, sizeof(d->error), "%.*s", (int)sizeof(d->error) - 1, err.text);
@@ -526,66 +272,88 @@ static void adopt_one(struct guest *g, const struct device_class *class, const c
 	}
 	d->is_plugged = true; /* as far as the guest knows */
 	list_push_back(&g->devices, &d->node);
+	return true;
 }
 
-void devices_adopt(struct guest *g, const cJSON *object)
-{
-	const cJSON *saved;
+/* --- going --- */
 
-	for (size_t c = 0; c < nr_device_classes; c++) {
-		cJSON_ArrayForEach(saved, cJSON_GetObjectItemCaseSensitive(
-						  object, device_classes[c]->list_name))
-		{
-			adopt_one(g, device_classes[c], saved);
-		}
+static void watch_off(struct device *d)
+{
+	nodes_unwatch(d->lodged->nodes, &d->state_watch);
+	nodes_unwatch(d->lodged->nodes, &d->error_watch);
+}
+
+bool device_is_gone(struct device *d)
+{
+	return !d->class->is_gone || d->class->is_gone(d);
+}
+
+static void look_whether_gone(struct loop_timer *t)
+{
+	struct device *d = container_of(t, struct device, look);
+	void (*gone)(void *argument) = d->gone;
+	void *argument = d->gone_argument;
+
+	if (!device_is_gone(d)) {
+		loop_timer_start(&d->lodged->loop, t, DEVICE_LOOK_MS);
+		return;
 	}
+	device_free(d);
+	if (gone)
+		gone(argument);
 }
 
-/* --- what people see --- */
-
-void devices_status(struct guest *g, cJSON *object)
+static void process_gone(void *argument)
 {
-	struct device *d;
+	struct device *d = argument;
 
-	for (size_t c = 0; c < nr_device_classes; c++)
-		cJSON_AddArrayToObject(object, device_classes[c]->list_name);
-	list_for_each_entry(d, &g->devices, node) {
-		cJSON *one = cJSON_CreateObject();
+	look_whether_gone(&d->look);
+}
 
-		cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(object, d->class->list_name),
-				     one);
-		cJSON_AddStringToObject(one, "backend", d->backend_kind);
-		cJSON_AddStringToObject(one, "state", device_state_name(d->backend_state));
-		cJSON_AddStringToObject(one, "error", d->error);
-		d->class->status(d, one);
+/* Upon which the kernel's backend lets go. */
+static void remove_backend_nodes(const struct device *d)
+{
+	struct batch b;
+	struct err err;
+
+	batch_init(&b);
+	batch_remove(&b, d->backend_path);
+	if (nodes_run(d->lodged->nodes, &b, false, &err))
+		log_line("%s %s: %s", d->class->name, d->label, err.text);
+	batch_fini(&b);
+}
+
+void device_end(struct device *d, void (*gone)(void *argument), void *argument)
+{
+	struct child *process = d->process;
+
+	watch_off(d);
+	device_unplug_abort(d);
+	d->process = NULL;
+	d->guest = NULL; /* which may be gone, or have other devices, by the time the process is */
+	list_remove(&d->node);
+	d->look.fire = look_whether_gone;
+	d->gone = gone;
+	d->gone_argument = argument;
+	if (process) {
+		child_stop(process, process_gone, d);
+		return;
 	}
+	if (d->class->is_gone && *d->backend_path)
+		remove_backend_nodes(d);
+	look_whether_gone(&d->look);
 }
 
-const char *device_state_name(unsigned int state)
+void device_forget(struct device *d)
 {
-	static const char *const names[] = { "gone",   "starting",      "waiting",
-					     "ready",  "connected",     "closing",
-					     "closed", "reconfiguring", "reconfigured" };
-
-	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
+	watch_off(d);
+	device_unplug_abort(d);
+	child_forget(d->process);
+	d->is_forgotten = true;
+	device_free(d);
 }
 
-/* --- hot-plug --- */
-
-struct device *device_find(const struct guest *g, const struct device_class *class,
-			   const char *label)
-{
-	struct device *d;
-
-	list_for_each_entry(d, &g->devices, node) {
-		if (d->class == class && !strcmp(d->label, label))
-			return d;
-	}
-	return NULL;
-}
-
-/* What a failed attempt leaves. */
-static void take_back(struct device *d)
+void device_discard(struct device *d)
 {
 	struct batch b;
 
@@ -597,6 +365,20 @@ static void take_back(struct device *d)
 	if (d->process)
 		child_stop(d->process, NULL, NULL);
 	device_free(d);
+}
+
+/* --- a running guest --- */
+
+struct device *device_find(const struct guest *g, const struct device_class *class,
+			   const char *label)
+{
+	struct device *d;
+
+	list_for_each_entry(d, &g->devices, node) {
+		if (d->class == class && !strcmp(d->label, label))
+			return d;
+	}
+	return NULL;
 }
 
 int device_attach(struct guest *g, const struct device_class *class, struct config *extra,
@@ -620,13 +402,17 @@ int device_attach(struct guest *g, const struct device_class *class, struct conf
 	if (!ret)
 		ret = record_save(g, err); /* the next lodged has to know it */
 	if (ret)
-		take_back(d);
+		device_discard(d);
 	return ret;
 }
 
-void device_discard(struct device *d)
+const char *device_state_name(unsigned int state)
 {
-	take_back(d);
+	static const char *const names[] = { "gone",   "starting",      "waiting",
+					     "ready",  "connected",     "closing",
+					     "closed", "reconfiguring", "reconfigured" };
+
+	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
 }
 
 unsigned int device_disk_id(const char *target)

@@ -1,6 +1,7 @@
 /*
  * A guest's devices. What a kind of device does is a struct device_class (disk.c, nic.c); everything that
- * is the same for all of them is in device.c: nodes, processes, states, hot-plug, adoption.
+ * is the same for all of them is in device.c (nodes, processes, states, hot-plug), devices.c (all of a guest's),
+ * and device-unplug.c.
  *
  * A device's life: prepare (before the domain exists) → plug (the domain exists) → … → unplug → release.
  * All functions run in the loop's thread and must not wait. They return 0 or a negative errno with a text.
@@ -91,7 +92,11 @@ struct device {
 	bool is_plugged;
 	bool is_forgotten;            /* release() is not to touch what the guest goes on using */
 	char error[160];              /* what the backend wrote, or why it ended; empty: nothing */
-	struct device_unplug *unplug; /* while it is on its way out */
+	struct device_unplug *unplug; /* while it is on its way out of a running guest */
+	/* Once its guest ends: the next look whether it is gone, and who is told then. */
+	struct loop_timer look;
+	void (*gone)(void *argument);
+	void *gone_argument;
 	void *private;
 };
 
