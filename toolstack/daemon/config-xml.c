@@ -309,14 +309,14 @@ char *config_device(const char *text, const char *element, const char *key)
 	return found;
 }
 
-char *config_around_device(const char *xml)
+char *config_around_device(const char *name, const char *xml)
 {
 	char *text;
 
 	return asprintf(&text,
-			"<domain type='xen'><name>x</name><memory>4096</memory><os>"
+			"<domain type='xen'><name>%s</name><memory>4096</memory><os>"
 			"<type>xenpvh</type><kernel>/x</kernel></os><devices>%s</devices></domain>",
-			xml) < 0
+			name, xml) < 0
 		       ? NULL
 		       : text;
 }

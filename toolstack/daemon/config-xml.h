@@ -16,7 +16,8 @@ must_check int config_compare(const char *from, const char *to, config_differenc
 /* The element of a device ("disk", "xvda"; "interface", its MAC address), to be freed; NULL: there is none. */
 char *config_device(const char *text, const char *element, const char *key);
 
-/* A whole description around one device, to be freed; NULL without memory. */
-char *config_around_device(const char *xml);
+/* A whole description, with that name, around one device; on the device's first line, for the sake of messages. To be
+ * freed; NULL without memory. */
+char *config_around_device(const char *name, const char *xml);
 
 #endif

@@ -1,75 +1,23 @@
 /* Verbs about disks: of guests that run, and images. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "config/report.h"
 #include "daemon/disk-image.h"
 #include "daemon/disk.h"
 #include "daemon/guest.h"
 #include "daemon/jobs.h"
+#include "daemon/verb-device.h"
 #include "daemon/verbs.h"
 
 #define DETACH_MS 10000u
 
-/* A <disk> in as much of a domain as the reader wants; the element is on the first line, for the sake of
- * messages. */
-static char *wrap(const char *element)
-{
-	char *text;
-
-	if (asprintf(
-		    &text,
-		    "<domain type=\"xen\"><name>disk</name><memory unit=\"MiB\">64</memory>"
-		    "<os><type>xenpvh</type><kernel>/none</kernel></os><devices>%s</devices></domain>",
-		    element) < 0)
-		return NULL;
-	return text;
-}
-
-/* The request's XML: one disk. NULL: it is not, and the request is answered. */
-static struct config *request_disk_xml(struct request *r)
-{
-	const char *element = request_need(r, "xml");
-	char *text = element ? wrap(element) : NULL;
-	struct config *c = NULL;
-
-	if (!element)
-		return NULL;
-	if (text &&
-	    cJSON_ReplaceItemInObjectCaseSensitive(r->message, "xml", cJSON_CreateString(text)))
-		c = request_config(r, false);
-	else
-		request_fail(r, RPC_NO_MEMORY, "no memory");
-	free(text);
-	if (c && (c->d->nr_disks != 1 || c->d->nr_interfaces)) {
-		request_fail(r, RPC_INVALID, "the XML is not one <disk> element");
-		config_put(c);
-		return NULL;
-	}
-	return c;
-}
-
-static bool is_running(const struct guest *g, struct request *r)
-{
-	if (g->state == GUEST_RUNNING)
-		return true;
-	request_fail(r, RPC_STATE, "\"%s\" is %s", g->name, guest_state_name(g));
-	return false;
-}
-
 void verb_disk_attach(struct lodged *l, struct request *r)
 {
-	struct guest *g = request_guest(r);
-	struct config *c;
+	struct guest *g = request_running_guest(r);
+	struct config *c = g ? request_device_xml(r, &disk_class, "disk") : NULL;
 	struct err err;
 	int ret;
 
 	(void)l;
-	if (!g || !is_running(g, r))
-		return;
-	c = request_disk_xml(r);
 	if (!c)
 		return;
 	ret = device_attach(g, &disk_class, c, &err);
@@ -93,59 +41,31 @@ static struct device *request_disk(struct request *r, const struct guest *g)
 	return d;
 }
 
-/* Detached, or resized. */
-static void answer(void *argument, int ret, const struct err *err)
-{
-	struct request *r = argument;
-
-	if (ret)
-		request_error(r, ret, err);
-	else
-		request_ok(r, NULL);
-}
-
 void verb_disk_detach(struct lodged *l, struct request *r)
 {
-	struct guest *g = request_guest(r);
-	struct device *d;
+	struct guest *g = request_running_guest(r);
+	struct device *d = g ? request_disk(r, g) : NULL;
 
 	(void)l;
-	if (!g || !is_running(g, r))
-		return;
-	d = request_disk(r, g);
 	if (d)
-		device_detach(d, DETACH_MS, answer, r);
+		device_detach(d, DETACH_MS, request_answer, r);
 }
 
 void verb_disk_list(struct lodged *l, struct request *r)
 {
-	struct guest *g = request_guest(r);
-	cJSON *all, *result;
-
 	(void)l;
-	if (!g)
-		return;
-	all = cJSON_CreateObject();
-	result = cJSON_CreateObject();
-	devices_status(g, all);
-	cJSON_AddItemToObject(result, disk_class.list_name,
-			      cJSON_DetachItemFromObjectCaseSensitive(all, disk_class.list_name));
-	cJSON_Delete(all);
-	request_ok(r, result);
+	request_list(r, &disk_class);
 }
 
 void verb_disk_resize(struct lodged *l, struct request *r)
 {
-	struct guest *g = request_guest(r);
-	struct device *d;
+	struct guest *g = request_running_guest(r);
+	struct device *d = g ? request_disk(r, g) : NULL;
 	uint64_t bytes;
 
 	(void)l;
-	if (!g || !is_running(g, r))
-		return;
-	d = request_disk(r, g);
 	if (d && request_number(r, "bytes", 0, INT64_MAX, &bytes))
-		disk_resize(d, bytes, answer, r);
+		disk_resize(d, bytes, request_answer, r);
 }
 
 struct clone_job {

@@ -1,77 +1,36 @@
 /* Verbs about the network interfaces of guests that run. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/report.h"
 #include "daemon/guest.h"
 #include "daemon/nic.h"
+#include "daemon/verb-device.h"
 #include "daemon/verbs.h"
 
 #define DETACH_MS 30000u
 
-/* An <interface> in as much of a domain as the reader wants. A card without a MAC address gets one of the
- * domain's name, which is another for each; the element is on the first line, for the sake of messages. */
-static char *wrap(const struct guest *g, const char *element)
-{
-	static unsigned int nr;
-	char uuid[37], *text;
-
-	guest_uuid_text(g->uuid, uuid);
-	if (asprintf(
-		    &text,
-		    "<domain type=\"xen\"><name>%s-%ld-%u</name><memory unit=\"MiB\">64</memory>"
-		    "<os><type>xenpvh</type><kernel>/none</kernel></os><devices>%s</devices></domain>",
-		    uuid, (long)g->started, nr++, element) < 0)
-		return NULL;
-	return text;
-}
-
-/* The request's XML: one interface. NULL: it is not, and the request is answered. */
+/* A card without a MAC address gets one of the domain's name, which is another for each. */
 static struct config *request_interface(struct request *r, const struct guest *g)
 {
-	const char *element = request_need(r, "xml");
-	char *text = element ? wrap(g, element) : NULL;
-	struct config *c = NULL;
+	static unsigned int nr;
+	char uuid[37], name[96];
 
-	if (!element)
-		return NULL;
-	if (text &&
-	    cJSON_ReplaceItemInObjectCaseSensitive(r->message, "xml", cJSON_CreateString(text)))
-		c = request_config(r, false);
-	else
-		request_fail(r, RPC_NO_MEMORY, "no memory");
-	free(text);
-	if (c && (c->d->nr_interfaces != 1 || c->d->nr_disks)) {
-		request_fail(r, RPC_INVALID, "the XML is not one <interface> element");
-		config_put(c);
-		return NULL;
-	}
-	return c;
-}
-
-static bool is_running(const struct guest *g, struct request *r)
-{
-	if (g->state == GUEST_RUNNING)
-		return true;
-	request_fail(r, RPC_STATE, "\"%s\" is %s", g->name, guest_state_name(g));
-	return false;
+	guest_uuid_text(g->uuid, uuid);
+	snprintf(name, sizeof(name), "%s-%ld-%u", uuid, (long)g->started, nr++);
+	return request_device_xml(r, &nic_class, name);
 }
 
 void verb_nic_attach(struct lodged *l, struct request *r)
 {
-	struct guest *g = request_guest(r);
-	struct config *c;
+	struct guest *g = request_running_guest(r);
+	struct config *c = g ? request_interface(r, g) : NULL;
 	cJSON *result;
 	char *mac;
 	struct err err;
 	int ret;
 
 	(void)l;
-	if (!g || !is_running(g, r))
-		return;
-	c = request_interface(r, g);
 	if (!c)
 		return;
 	ret = device_attach(g, &nic_class, c, &err);
@@ -109,57 +68,33 @@ static struct device *request_nic(struct request *r, const struct guest *g)
 	return NULL;
 }
 
-static void detached(void *argument, int ret, const struct err *err)
-{
-	struct request *r = argument;
-
-	if (ret)
-		request_error(r, ret, err);
-	else
-		request_ok(r, NULL);
-}
-
 void verb_nic_detach(struct lodged *l, struct request *r)
 {
-	struct guest *g = request_guest(r);
-	struct device *d;
+	struct guest *g = request_running_guest(r);
+	struct device *d = g ? request_nic(r, g) : NULL;
 
 	(void)l;
-	if (!g || !is_running(g, r))
-		return;
-	d = request_nic(r, g);
 	if (d)
-		device_detach(d, DETACH_MS, detached, r);
+		device_detach(d, DETACH_MS, request_answer, r);
 }
 
 void verb_nic_list(struct lodged *l, struct request *r)
 {
-	struct guest *g = request_guest(r);
-	cJSON *all, *result;
-
 	(void)l;
-	if (!g)
-		return;
-	all = cJSON_CreateObject();
-	result = cJSON_CreateObject();
-	devices_status(g, all);
-	cJSON_AddItemToObject(result, nic_class.list_name,
-			      cJSON_DetachItemFromObjectCaseSensitive(all, nic_class.list_name));
-	cJSON_Delete(all);
-	request_ok(r, result);
+	request_list(r, &nic_class);
 }
 
 /* The backend lets nothing through, and takes the carrier from its device. */
 void verb_nic_link(struct lodged *l, struct request *r)
 {
-	struct guest *g = request_guest(r);
+	struct guest *g = request_running_guest(r);
 	const char *state = g ? request_need(r, "state") : NULL;
 	struct device *d;
 	struct batch b;
 	struct err err;
 	int ret;
 
-	if (!state || !is_running(g, r))
+	if (!state)
 		return;
 	if (strcmp(state, "up") != 0 && strcmp(state, "down") != 0) {
 		request_fail(r, RPC_INVALID, "\"%s\" is neither \"up\" nor \"down\"", state);

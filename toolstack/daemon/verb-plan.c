@@ -239,7 +239,7 @@ static int attach(struct guest *g, const struct device_class *class, const char 
 		  const char *key, struct err *err)
 {
 	char *element = config_device(xml, class->name, key);
-	char *whole = element ? config_around_device(element) : NULL;
+	char *whole = element ? config_around_device("x", element) : NULL;
 	struct config *extra = whole ? config_parse(whole, g->lodged->host) : NULL;
 	int ret = extra ? device_attach(g, class, extra, err)
 			: err_set(err, -ENOMEM, "%s %s: no memory", class->name, key);
