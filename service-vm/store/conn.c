@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "journal.h"
-#include "log.h"
+#include "lib/log.h"
 #include "request.h"
 #include "txn.h"
 #include "watch.h"

@@ -6,7 +6,7 @@
 
 #include "conn.h"
 #include "journal.h"
-#include "log.h"
+#include "lib/log.h"
 #include "request.h"
 #include "store.h"
 

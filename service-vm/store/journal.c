@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "conn.h"
-#include "log.h"
+#include "lib/log.h"
 #include "state.h"
 #include "tree.h"
 

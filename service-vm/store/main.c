@@ -18,7 +18,7 @@
 
 #include "conn.h"
 #include "journal.h"
-#include "log.h"
+#include "lib/log.h"
 #include "platform.h"
 #include "serve.h"
 #include "socket.h"

@@ -16,7 +16,7 @@
 
 #include "abi/control.h"
 #include "abi/xs-wire.h"
-#include "log.h"
+#include "lib/log.h"
 
 #define STORE_GRANT     1 /* the toolstack lets domain 0 have the ring by this */
 #define VIRQ_DOM_CHANGE 3

@@ -8,7 +8,7 @@
 
 #include "conn.h"
 #include "journal.h"
-#include "log.h"
+#include "lib/log.h"
 #include "path.h"
 #include "store.h"
 #include "txn.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "conn.h"
-#include "log.h"
+#include "lib/log.h"
 
 #define AHEAD_BYTES 4096u
 

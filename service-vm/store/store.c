@@ -9,7 +9,7 @@
 
 #include "conn.h"
 #include "journal.h"
-#include "log.h"
+#include "lib/log.h"
 #include "op.h"
 #include "platform.h"
 #include "ring.h"

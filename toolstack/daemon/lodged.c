@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,17 +21,6 @@
 
 #define MAX_THREADS 4u
 #define STORE_MS    10000u /* that xenstore may need to start */
-
-void log_line(const char *format, ...)
-{
-	char line[1024];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "lodged: %s\n", line);
-}
 
 /* The first line of a file, to be freed; NULL: there is none. */
 static char *first_line(const char *path)

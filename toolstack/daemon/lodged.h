@@ -7,6 +7,7 @@
 #include "daemon/loop.h"
 #include "daemon/nodes.h"
 #include "lib/err.h"
+#include "lib/log.h"
 
 struct hypervisor;
 struct device_class;
@@ -58,8 +59,5 @@ void lodged_close(struct lodged *l);
 /* The kinds of devices that guests can have, and how many. */
 extern const struct device_class *const device_classes[];
 extern const size_t nr_device_classes;
-
-/* A line in lodged's log, which is its standard error. */
-void log_line(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
 #endif

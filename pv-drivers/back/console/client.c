@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "console.h"
-#include "log.h"
+#include "lib/log.h"
 
 #define LINES_SHOWN 20u      /* of the log, to a viewer that does not say how many */
 #define LINES_MAX   1000000u /* and at most; CLIENT_BUFFER limits them, too */

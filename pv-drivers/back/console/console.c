@@ -9,7 +9,7 @@
 
 #include "abi/console.h"
 #include "client.h"
-#include "log.h"
+#include "lib/log.h"
 
 #define EVENT_COST 32  /* bytes of budget that an event costs */
 #define MAX_EVENTS 64  /* that are taken in a turn */

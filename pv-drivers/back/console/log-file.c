@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "lib/log.h"
 
 #define NAME_MAX_LENGTH (sizeof(((struct log_file *)0)->path) + sizeof(".4294967295"))
 

@@ -19,8 +19,8 @@
 
 #include "back/lib/sandbox.h"
 #include "console.h"
+#include "lib/log.h"
 #include "lib/size.h"
-#include "log.h"
 #include "platform.h"
 
 #define SOCKET_GROUP "lodge"

@@ -1,5 +1,4 @@
-/* Guests through the service VM's devices /dev/xen/evtchn and /dev/xen/gntdev, and the store through its socket.
- * Nobody but root may connect to that: when the store's process is replaced, so is this one. */
+/* Guests through the service VM's devices /dev/xen/evtchn and /dev/xen/gntdev, and the store through its socket. */
 #include "platform.h"
 
 #include <errno.h>
@@ -7,19 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
-#include <xenstore.h>
 #include <xenstore_lib.h>
 
-#include "log.h"
+#include "back/lib/store-link.h"
+#include "lib/log.h"
 
 #define CONSOLE_GRANT 0 /* the toolstack lets domain 0 have the ring by this */
 #define RELEASED      "@releaseDomain"
@@ -28,47 +24,16 @@
 struct platform {
 	xenevtchn_handle *events;
 	xengnttab_handle *grants;
-	struct xs_handle *store;
-	int guard_fd, store_fd;
+	struct store_link link;
 };
-
-/* A second connection, for nothing but its end: the library does not tell when it has lost the store. */
-static int connect_guard(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int err, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", xs_daemon_socket());
-	if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
-/* News and the end, both by one descriptor. */
-static int open_store_fd(struct platform *p)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	p->guard_fd = connect_guard();
-	if (p->guard_fd < 0)
-		return p->guard_fd;
-	p->store_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (p->store_fd < 0 || epoll_ctl(p->store_fd, EPOLL_CTL_ADD, p->guard_fd, &event) ||
-	    epoll_ctl(p->store_fd, EPOLL_CTL_ADD, xs_fileno(p->store), &event))
-		return -errno;
-	return 0;
-}
 
 static int open_store(struct platform *p)
 {
-	p->store = xs_open(XS_OPEN_SOCKETONLY);
-	if (!p->store || !xs_watch(p->store, "@introduceDomain", "introduced"))
-		return errno ? -errno : -EIO;
-	return open_store_fd(p);
+	int err = store_link_open(&p->link);
+
+	if (err)
+		return err;
+	return xs_watch(p->link.store, "@introduceDomain", "introduced") ? 0 : -errno;
 }
 
 int platform_open(struct platform **ret_platform)
@@ -78,8 +43,6 @@ int platform_open(struct platform **ret_platform)
 
 	if (!p)
 		return -ENOMEM;
-	p->guard_fd = -1;
-	p->store_fd = -1;
 	p->events = xenevtchn_open(NULL, 0);
 	p->grants = xengnttab_open(NULL, 0);
 	if (!p->events || !p->grants) {
@@ -104,12 +67,7 @@ close:
 
 void platform_close(struct platform *p)
 {
-	if (p->store_fd >= 0)
-		close(p->store_fd);
-	if (p->guard_fd >= 0)
-		close(p->guard_fd);
-	if (p->store)
-		xs_close(p->store);
+	store_link_close(&p->link);
 	if (p->grants)
 		xengnttab_close(p->grants);
 	if (p->events)
@@ -183,24 +141,18 @@ void platform_notify(struct platform *p, uint32_t local_port)
 
 int platform_store_fd(const struct platform *p)
 {
-	return p->store_fd;
-}
-
-static bool store_is_gone(struct platform *p)
-{
-	char byte;
-
-	return recv(p->guard_fd, &byte, 1, MSG_DONTWAIT) == 0 || errno != EAGAIN;
+	return p->link.fd;
 }
 
 int platform_news(struct platform *p, uint16_t *ret_domid)
 {
-	char **news = xs_check_watch(p->store);
+	bool is_lost;
+	char **news = store_link_news(&p->link, &is_lost);
 	unsigned int domid;
 	int result = NEWS_INTRODUCED;
 
 	if (!news)
-		return store_is_gone(p) ? -EIO : NEWS_NONE;
+		return is_lost ? -EIO : NEWS_NONE;
 	if (sscanf(news[XS_WATCH_TOKEN], "released %u", &domid) == 1) {
 		*ret_domid = (uint16_t)domid;
 		result = NEWS_RELEASED;
@@ -221,7 +173,7 @@ int platform_watch_release(struct platform *p, uint16_t domid)
 	char path[32], token[32];
 
 	name_watch(domid, path, token);
-	return xs_watch(p->store, path, token) ? 0 : -errno;
+	return xs_watch(p->link.store, path, token) ? 0 : -errno;
 }
 
 void platform_unwatch_release(struct platform *p, uint16_t domid)
@@ -229,14 +181,14 @@ void platform_unwatch_release(struct platform *p, uint16_t domid)
 	char path[32], token[32];
 
 	name_watch(domid, path, token);
-	xs_unwatch(p->store, path, token);
+	xs_unwatch(p->link.store, path, token);
 }
 
 int platform_domains(struct platform *p, uint16_t **ret_domids, size_t *ret_nr)
 {
 	unsigned int nr;
 	size_t nr_domids = 0;
-	char **names = xs_directory(p->store, XBT_NULL, "/local/domain", &nr);
+	char **names = xs_directory(p->link.store, XBT_NULL, "/local/domain", &nr);
 	uint16_t *domids;
 
 	if (!names && errno != ENOENT)
@@ -260,7 +212,7 @@ int platform_domains(struct platform *p, uint16_t **ret_domids, size_t *ret_nr)
 
 bool platform_is_introduced(struct platform *p, uint16_t domid)
 {
-	return xs_is_domain_introduced(p->store, domid);
+	return xs_is_domain_introduced(p->link.store, domid);
 }
 
 /* The text of a domain's node, cut off at size; empty when there is none. */
@@ -270,7 +222,7 @@ static void read_text(struct platform *p, const char *folder, uint16_t domid, co
 	char path[64], *text;
 
 	snprintf(path, sizeof(path), "%s/%u/%s", folder, domid, name);
-	text = xs_read(p->store, XBT_NULL, path, NULL);
+	text = xs_read(p->link.store, XBT_NULL, path, NULL);
 	snprintf(ret_text, size, "%s", text ? text : "");
 	free(text);
 }

@@ -6,15 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
-#include <xenstore.h>
+
+#include "back/lib/store-link.h"
 
 #define COPIES_AT_ONCE 64
 
@@ -22,50 +20,8 @@ struct platform {
 	uint16_t domid;
 	xenevtchn_handle *events;
 	xengnttab_handle *grants;
-	struct xs_handle *store;
-	int guard_fd, store_fd;
+	struct store_link link;
 };
-
-/* A second connection, for nothing but its end: the library does not tell when it has lost the store. */
-static int connect_guard(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int code, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", xs_daemon_socket());
-	if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
-		return fd;
-	code = -errno;
-	close(fd);
-	return code;
-}
-
-/* News and the end, both by one descriptor. */
-static int open_store(struct platform *p)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	p->store = xs_open(XS_OPEN_SOCKETONLY);
-	if (!p->store)
-		return errno ? -errno : -EIO;
-	p->guard_fd = connect_guard();
-	if (p->guard_fd < 0)
-		return p->guard_fd;
-	p->store_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (p->store_fd < 0 || epoll_ctl(p->store_fd, EPOLL_CTL_ADD, p->guard_fd, &event) ||
-	    epoll_ctl(p->store_fd, EPOLL_CTL_ADD, xs_fileno(p->store), &event))
-		return -errno;
-	return 0;
-}
-
-static bool store_is_gone(const struct platform *p)
-{
-	char byte;
-
-	return recv(p->guard_fd, &byte, 1, MSG_DONTWAIT) == 0 || errno != EAGAIN;
-}
 
 static int open_devices(struct platform *p, struct err *err)
 {
@@ -92,11 +48,9 @@ int platform_open(uint16_t domid, struct platform **ret_platform, struct err *er
 	if (!p)
 		return err_set(err, -ENOMEM, "no memory");
 	p->domid = domid;
-	p->guard_fd = -1;
-	p->store_fd = -1;
 	code = open_devices(p, err);
 	if (!code) {
-		code = open_store(p);
+		code = store_link_open(&p->link);
 		if (code)
 			code = err_errno(err, code, "xenstore");
 	}
@@ -116,12 +70,7 @@ void platform_close(struct platform *p)
 		xenevtchn_close(p->events);
 	if (p->grants)
 		xengnttab_close(p->grants);
-	if (p->store_fd >= 0)
-		close(p->store_fd);
-	if (p->guard_fd >= 0)
-		close(p->guard_fd);
-	if (p->store)
-		xs_close(p->store);
+	store_link_close(&p->link);
 	free(p);
 }
 
@@ -223,34 +172,35 @@ uint32_t platform_events(struct platform *p, uint32_t ret_ports[PLATFORM_EVENTS]
 
 char *platform_read(struct platform *p, const char *path)
 {
-	return xs_read(p->store, XBT_NULL, path, NULL);
+	return xs_read(p->link.store, XBT_NULL, path, NULL);
 }
 
 int platform_write(struct platform *p, const char *path, const char *text)
 {
-	if (xs_write(p->store, XBT_NULL, path, text, (unsigned int)strlen(text)))
+	if (xs_write(p->link.store, XBT_NULL, path, text, (unsigned int)strlen(text)))
 		return 0;
 	return errno ? -errno : -EIO;
 }
 
 int platform_watch(struct platform *p, const char *path)
 {
-	if (xs_watch(p->store, path, ""))
+	if (xs_watch(p->link.store, path, ""))
 		return 0;
 	return errno ? -errno : -EIO;
 }
 
 int platform_store_fd(const struct platform *p)
 {
-	return p->store_fd;
+	return p->link.fd;
 }
 
 int platform_changed(struct platform *p, char *ret_path, size_t size)
 {
-	char **event = xs_check_watch(p->store);
+	bool is_lost;
+	char **event = store_link_news(&p->link, &is_lost);
 
 	if (!event)
-		return store_is_gone(p) ? -EIO : 0;
+		return is_lost ? -EIO : 0;
 	snprintf(ret_path, size, "%s", event[XS_WATCH_PATH]);
 	free(event);
 	return 1;
