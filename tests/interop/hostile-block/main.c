@@ -3,6 +3,7 @@
  * have answered with an error and work on, or work as if nothing was, as the table says; and a second disk of the
  * same guest, where there is one, must not have noticed. Words after the result tell which it was.
  */
+#include "cases.h"
 #include "front/block.h"
 #include "options.h"
 
@@ -456,24 +457,6 @@ static const struct hostile_case {
 	{ "nodes-gone", nodes_gone, MAY(STOPPED), 0 },
 };
 
-static const struct hostile_case *find_case(const char *name)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (!strcmp(cases[i].name, name))
-			return &cases[i];
-	}
-	return NULL;
-}
-
-/* So that a runner knows them. */
-NORETURN static void list_cases(void)
-{
-	front_init();
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++)
-		note("case %s", cases[i].name);
-	test_skip("case= names none of these");
-}
-
 static bool still_works(void)
 {
 	grant = grant_take(disk.bus.backend_domid, data, 0);
@@ -482,14 +465,13 @@ static bool still_works(void)
 
 void test_main(void)
 {
-	const struct hostile_case *c = find_case(option("case", ""));
+	const struct hostile_case *c;
 	struct block_options options = { 0 };
 	enum outcome outcome;
 	bool has_bystander;
 
-	if (!c)
-		list_cases();
 	front_init();
+	c = &cases[CHOSEN_CASE(cases)];
 	options.first_index = c->first_index;
 	if (block_open(&disk, 0, &options))
 		test_error("the disk does not connect");

@@ -2,7 +2,7 @@
  * A domain that abuses its console: case= says how. What is to be seen is that the service VM and other guests'
  * consoles stay well, which is for the runner to see; this end only tells that it has come to its own.
  */
-#include "options.h"
+#include "cases.h"
 
 #define FLOOD (4u << 20) /* bytes */
 #define STORM 20000u
@@ -81,19 +81,12 @@ static const struct {
 
 void test_main(void)
 {
-	const char *name = option("case", "");
+	unsigned int chosen;
 
 	front_init();
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (strcmp(cases[i].name, name))
-			continue;
-		cases[i].run();
-		delay_ns(500 * MS);
-		store_write(STORE_NO_TX, "data/result", "done"); /* the console may be no more */
-		check(true, "%s: still here", name);
-		return;
-	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++)
-		note("case %s", cases[i].name); /* so that a runner knows them */
-	test_skip("case= names none of these");
+	chosen = CHOSEN_CASE(cases);
+	cases[chosen].run();
+	delay_ns(500 * MS);
+	store_write(STORE_NO_TX, "data/result", "done"); /* the console may be no more */
+	check(true, "%s: still here", cases[chosen].name);
 }

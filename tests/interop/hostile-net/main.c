@@ -3,6 +3,7 @@
  * or have refused or dropped the packet and work on, as the table says; and a second card of the same guest,
  * where there is one, must not have noticed.
  */
+#include "cases.h"
 #include "front/net.h"
 #include "options.h"
 
@@ -462,24 +463,6 @@ static const struct hostile_case {
 	{ "nodes-gone", nodes_gone, MAY(STOPPED) },
 };
 
-static const struct hostile_case *find_case(const char *name)
-{
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (!strcmp(cases[i].name, name))
-			return &cases[i];
-	}
-	return NULL;
-}
-
-/* So that a runner knows them. */
-NORETURN static void list_cases(void)
-{
-	front_init();
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++)
-		note("case %s", cases[i].name);
-	test_skip("case= names none of these");
-}
-
 static bool still_works(void)
 {
 	fill_page();
@@ -497,13 +480,12 @@ static bool bystander_works(void)
 
 void test_main(void)
 {
-	const struct hostile_case *c = find_case(option("case", ""));
+	const struct hostile_case *c;
 	enum outcome outcome;
 	bool has_bystander;
 
-	if (!c)
-		list_cases();
 	front_init();
+	c = &cases[CHOSEN_CASE(cases)];
 	if (net_open(&card, 0, NULL))
 		test_error("the card does not connect");
 	has_bystander = !net_open(&bystander, 1, NULL);

@@ -2,7 +2,7 @@
  * A domain that abuses xenstore: case= says how. The store must refuse what is too much, and let go of a ring that
  * makes no sense, after which the domain may begin anew. That others are served meanwhile is for the runner to see.
  */
-#include "options.h"
+#include "cases.h"
 
 #define MANY 20000u
 
@@ -179,16 +179,6 @@ static const struct {
 
 void test_main(void)
 {
-	const char *name = option("case", "");
-
 	front_init();
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (strcmp(cases[i].name, name))
-			continue;
-		cases[i].run();
-		return;
-	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++)
-		note("case %s", cases[i].name); /* so that a runner knows them */
-	test_skip("case= names none of these");
+	cases[CHOSEN_CASE(cases)].run();
 }
