@@ -65,9 +65,10 @@ struct domain {
 		bool active; /* lock */
 	} watchdog[DOMAIN_WATCHDOGS];
 
-	uint64_t log_window_ns; /* rate limit of guest_log(); console lock */
-	uint32_t log_count;
-	char crash_reason[96]; /* why it crashed, for the administrator; lock */
+	uint64_t log_window_ns; /* rate limit of guest_log(); console lock, as the next two */
+	uint32_t log_count;     /* messages in the window, */
+	uint32_t log_lost;      /* and those that were not shown */
+	char crash_reason[96];  /* why it crashed, for the administrator; lock */
 
 	struct xen_e820_entry *e820; /* what XENMEM_memory_map tells; lock */
 	uint32_t nr_e820;            /* lock */

@@ -17,7 +17,7 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 
-/* A message that a guest can cause: rate-limited for each domain, prefixed with its id. */
+/* A message that a guest can cause: rate-limited for each domain and for all guests, prefixed with its id. */
 void guest_log(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Stops all CPUs and tells everything: registers, back trace, last trace records. */

@@ -134,6 +134,30 @@ START_TEST(the_limit_of_one_guest_does_not_silence_another)
 }
 END_TEST
 
+START_TEST(all_guests_together_print_128_messages_in_5_seconds)
+{
+	static struct domain many[20];
+	unsigned n = 0;
+
+	fake_now_ns += 6 * NS_PER_SEC; /* after what earlier tests have printed */
+	for (unsigned i = 0; i < ARRAY_SIZE(many); i++) {
+		many[i] = (struct domain){ .id = (domid_t)(10 + i) };
+		for (unsigned m = 0; m < 16; m++)
+			guest_log(&many[i], "noise\n");
+	}
+	for (const char *p = fake_log; *p; p++)
+		n += *p == '\n';
+	ck_assert_uint_eq(n, 128);
+	clear_log();
+	guest_log(service, "important\n");
+	ck_assert(logged("dom0: important\n"));
+	fake_now_ns += 6 * NS_PER_SEC;
+	guest_log(&many[19], "one more\n");
+	ck_assert(logged("dom29: 16 messages not shown\n"));
+	ck_assert(logged("dom29: one more\n"));
+}
+END_TEST
+
 /* Ring */
 
 START_TEST(the_ring_keeps_the_last_64_kib)
@@ -407,7 +431,8 @@ END_TEST
 UNIT_MAIN("console", setup, teardown, a_message_has_its_time_and_the_name_of_the_house,
 	  the_level_decides_what_reaches_the_serial_line, a_message_starts_on_a_line_of_its_own,
 	  a_message_that_is_too_long_is_cut_and_ends, a_guest_can_print_16_messages_in_5_seconds,
-	  the_limit_of_one_guest_does_not_silence_another, the_ring_keeps_the_last_64_kib,
+	  the_limit_of_one_guest_does_not_silence_another,
+	  all_guests_together_print_128_messages_in_5_seconds, the_ring_keeps_the_last_64_kib,
 	  what_was_cleared_is_not_read_again, a_position_beyond_the_end_starts_at_the_oldest,
 	  console_io_is_for_the_privileged_only, console_io_fails_with_enosys_for_another_command,
 	  write_goes_to_the_serial_line_as_it_is, write_fails_when_copy_in_faults,
