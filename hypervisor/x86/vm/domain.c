@@ -151,12 +151,14 @@ void arch_p2m_flush(struct domain *d)
 	__atomic_fetch_add(&d->arch.nr_flushing, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&d->arch.p2m_generation, 1, __ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-		if (d->vcpu[i])
-			vm_request_work(d->vcpu[i], VM_WORK_FLUSH);
+		struct vcpu *v = READ_ONCE(d->vcpu[i]); /* NULL as soon as it is destroyed */
+
+		if (v)
+			vm_request_work(v, VM_WORK_FLUSH);
 	}
 	smp_mb();
 	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
-		const struct vcpu *v = d->vcpu[i];
+		const struct vcpu *v = READ_ONCE(d->vcpu[i]);
 		struct cpu *c = v ? cpus[READ_ONCE(v->cpu)] : NULL;
 
 		if (c && c != this_cpu() && READ_ONCE(c->current) == v)
