@@ -31,27 +31,6 @@ struct vcpu_op {
 
 typedef int64_t vcpu_op_fn(const struct vcpu_op *op);
 
-static int64_t op_initialise(const struct vcpu_op *op)
-{
-	struct vcpu *v = op->v;
-	int64_t err = -XEN_EEXIST;
-
-	/* Two callers must not set the same state; nor one set it when the other has started v. */
-	spin_lock(&v->domain->lock);
-	if (v->initialised || v == op->caller)
-		goto unlock;
-	err = -XEN_EINVAL;
-	if (v->info ==
-	    &v->own_info) /* beyond shared info, and none registered: cannot get events */
-		goto unlock;
-	err = arch_vcpu_initialise(v, op->arg);
-	if (!err)
-		v->initialised = true;
-unlock:
-	spin_unlock(&v->domain->lock);
-	return err;
-}
-
 static int64_t op_up(const struct vcpu_op *op)
 {
 	if (!op->v->initialised)
@@ -106,6 +85,33 @@ static void resume(const struct vcpu_op *op)
 {
 	if (op->v != op->caller)
 		vcpu_unpause(op->v);
+}
+
+/* Two callers must not set the same state; nor one set it when another starts v, which a SIPI does at any
+ * moment. */
+static int64_t op_initialise(const struct vcpu_op *op)
+{
+	struct vcpu *v = op->v;
+	int64_t err = -XEN_EEXIST;
+
+	if (v->initialised || v == op->caller)
+		return err;
+	if (hold(op))
+		return HYPERCALL_RESTART;
+	spin_lock(&v->domain->lock);
+	if (v->initialised)
+		goto unlock;
+	err = -XEN_EINVAL;
+	if (v->info ==
+	    &v->own_info) /* beyond shared info, and none registered: cannot get events */
+		goto unlock;
+	err = arch_vcpu_initialise(v, op->arg);
+	if (!err)
+		v->initialised = true;
+unlock:
+	spin_unlock(&v->domain->lock);
+	resume(op);
+	return err;
 }
 
 static int64_t op_register_runstate(const struct vcpu_op *op)

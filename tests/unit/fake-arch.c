@@ -308,6 +308,7 @@ int arch_vcpu_initialise(struct vcpu *v, guest_ptr_t context)
 	uint32_t mode;
 
 	ck_assert(spin_is_locked(&v->domain->lock));
+	ck_assert(v->blocked_by & VCPU_PAUSED);
 	if (copy_from_guest(v, &mode, context, sizeof(mode)))
 		return -XEN_EFAULT;
 	v->arch.nr_initialised++;

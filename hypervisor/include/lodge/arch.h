@@ -50,8 +50,8 @@ void arch_vcpu_time(struct vcpu *v, struct vcpu_time_info *ret_time);
 /* HVMOP_set_evtchn_upcall_vector and HVM_PARAM_CALLBACK_IRQ. -EINVAL for what cannot be. */
 must_check int arch_vcpu_set_upcall_vector(struct vcpu *v, uint8_t vector);
 must_check int arch_domain_set_callback(struct domain *d, uint64_t via);
-/* VCPUOP_initialise: start state from guest memory (struct vcpu_hvm_context). v is down; the domain's lock is
- * held, so that no other caller sets the same state. */
+/* VCPUOP_initialise: start state from guest memory (struct vcpu_hvm_context). v is down and paused; the
+ * domain's lock is held, so that no other caller sets the same state. */
 must_check int arch_vcpu_initialise(struct vcpu *v, guest_ptr_t context);
 must_check int arch_vcpu_send_nmi(struct vcpu *v);
 /* For looking at a vCPU that runs nowhere and is kept from running. translate: -ENOENT where its page
