@@ -63,6 +63,7 @@ enum cpu_feature {
 	CPU_SVM_DECODE_ASSISTS = CPU_FEATURE(CPUID_8000000A_EDX, 7),
 	CPU_SVM_AVIC = CPU_FEATURE(CPUID_8000000A_EDX, 13),
 	CPU_SVM_SPEC_CTRL = CPU_FEATURE(CPUID_8000000A_EDX, 20), /* SPEC_CTRL is virtualised */
+	CPU_AUTO_IBRS = CPU_FEATURE(CPUID_80000021_EAX, 8),
 };
 
 enum cpu_vendor { VENDOR_OTHER, VENDOR_INTEL, VENDOR_AMD, VENDOR_HYGON };
@@ -112,11 +113,14 @@ bool cpu_is_equal(void);
 #define MSR_VM_CR          0xc0010114u
 #define MSR_VM_HSAVE_PA    0xc0010117u
 
-#define EFER_SCE  (1ull << 0)
-#define EFER_LME  (1ull << 8)
-#define EFER_LMA  (1ull << 10)
-#define EFER_NXE  (1ull << 11)
-#define EFER_SVME (1ull << 12)
+#define EFER_SCE    (1ull << 0)
+#define EFER_LME    (1ull << 8)
+#define EFER_LMA    (1ull << 10)
+#define EFER_NXE    (1ull << 11)
+#define EFER_SVME   (1ull << 12)
+#define EFER_AIBRSE (1ull << 21) /* automatic IBRS */
+
+#define SPEC_CTRL_IBRS 1ull
 
 #define CR0_PE (1ull << 0)
 #define CR0_MP (1ull << 1)

@@ -63,6 +63,15 @@ static int msr_bitmap_init(void)
 	return 0;
 }
 
+/* What a guest has taught the branch predictor must not steer us: with automatic IBRS the CPU sees to that
+ * itself, with the older kind SPEC_CTRL says so whenever no guest runs. */
+static uint64_t host_spec_ctrl;
+
+static bool has_spec_ctrl(void)
+{
+	return cpu_has(CPU_IBRS) || cpu_has(CPU_STIBP) || cpu_has(CPU_SSBD);
+}
+
 static int svm_cpu_init(struct cpu *c)
 {
 	struct svm_cpu *s;
@@ -77,7 +86,9 @@ static int svm_cpu_init(struct cpu *c)
 	s->host_save = mfn_to_mpa(save);
 	s->generation = (uint64_t)c->id << 48 | 1;
 	s->next_asid = UINT32_MAX; /* the first VM entry starts a generation, with a flush */
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME | (cpu_has(CPU_AUTO_IBRS) ? EFER_AIBRSE : 0));
+	if (has_spec_ctrl())
+		wrmsr(MSR_SPEC_CTRL, host_spec_ctrl);
 	wrmsr(MSR_VM_HSAVE_PA, s->host_save.a);
 	c->arch.svm = s;
 	return 0;
@@ -357,7 +368,7 @@ static inline __attribute__((always_inline)) void run(struct svm_cpu *c, struct 
 		wrmsr(MSR_SPEC_CTRL, v->arch.spec_ctrl);
 	enter(regs, s->vmcb_pa);
 	if (guarded)
-		wrmsr(MSR_SPEC_CTRL, 0);
+		wrmsr(MSR_SPEC_CTRL, host_spec_ctrl);
 	vmcb->clean = SVM_CLEAN_ALL;
 	vmcb->tlb_control = SVM_TLB_KEEP;
 	regs->rax = vmcb->rax;
@@ -669,8 +680,8 @@ const struct vm_ops *svm_probe(const char **ret_why)
 	} else if (msr_bitmap_init()) {
 		*ret_why = "no memory for the MSR bitmap";
 	} else {
-		return cpu_has(CPU_IBRS) || cpu_has(CPU_STIBP) || cpu_has(CPU_SSBD) ? &guarded_ops
-										    : &plain_ops;
+		host_spec_ctrl = cpu_has(CPU_IBRS) && !cpu_has(CPU_AUTO_IBRS) ? SPEC_CTRL_IBRS : 0;
+		return has_spec_ctrl() ? &guarded_ops : &plain_ops;
 	}
 	return NULL;
 }
