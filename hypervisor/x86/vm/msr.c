@@ -156,9 +156,14 @@ static int read_mtrr_def_type(struct vcpu *v, uint32_t msr, uint64_t *ret_value)
 	return 0;
 }
 
+/* Type, and the enable bits of fixed ranges and of all (APM 2, 7.7.5). */
 static int write_mtrr_def_type(struct vcpu *v, uint32_t msr, uint64_t value)
 {
+	uint8_t type = (uint8_t)value;
+
 	(void)msr;
+	if (value & ~0xcffull || type > 6 || type == 2 || type == 3)
+		return -XEN_EINVAL;
 	v->arch.mtrr_def_type = value;
 	return 0;
 }

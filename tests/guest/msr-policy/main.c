@@ -75,6 +75,17 @@ static void check_efer(void)
 	wrmsr(MSR_EFER, efer);
 }
 
+static void check_mtrr_def_type(void)
+{
+	uint64_t before = rdmsr(0x2ff);
+
+	check_fault(wrmsr_try(0x2ff, 0xc06), NO_FAULT, "MTRRdefType takes a type and its bits");
+	check_eq(rdmsr(0x2ff), 0xc06, "and keeps them");
+	check_fault(wrmsr_try(0x2ff, 0xe06), GP0, "it refuses reserved bits");
+	check_fault(wrmsr_try(0x2ff, 0xc02), GP0, "and a type that does not exist");
+	wrmsr(0x2ff, before);
+}
+
 static void check_tsc(void)
 {
 	uint64_t before = rdmsr(MSR_TSC);
@@ -119,6 +130,7 @@ void test_main(void)
 			    refused[i].name);
 	}
 	check_efer();
+	check_mtrr_def_type();
 	check_tsc();
 	check_hypercall_page();
 	check_eq(rdmsr(0xc0010010) & BIT(19), 0, "SYSCFG shows no DRAM range to modify");
