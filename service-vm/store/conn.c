@@ -31,7 +31,10 @@ struct conn *conn_create(struct store *s, const struct transport *transport, str
 	list_init(&conn->out);
 	list_init(&conn->watches);
 	list_init(&conn->transactions);
-	list_push_back(&s->conns, &conn->node);
+	if (d)
+		list_push_back(&s->conns, &conn->node);
+	else
+		list_push_front(&s->conns, &conn->node);
 	return conn;
 }
 

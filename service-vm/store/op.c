@@ -17,6 +17,22 @@ void update_init(struct update *u, struct store *s)
 	*u = (struct update){ .store = s, .root = node_get(s->root) };
 }
 
+void update_init_in_place(struct update *u, struct store *s)
+{
+	*u = (struct update){ .store = s, .root = s->root, .is_in_place = true };
+}
+
+/* The first that was made is above all others, and its place is still this tree's own: nothing is copied. */
+void update_abort(struct update *u)
+{
+	struct node *removed;
+
+	if (u->nr_changes && !tree_remove(&u->root, u->changes[0].path, ++u->store->gen, &removed))
+		node_put(removed);
+	u->store->root = u->root;
+	update_fini(u);
+}
+
 void update_fini(struct update *u)
 {
 	for (size_t i = 0; i < u->nr_changes; i++) {
@@ -27,7 +43,8 @@ void update_fini(struct update *u)
 	}
 	free(u->changes);
 	free(u->balances);
-	node_put(u->root);
+	if (!u->is_in_place)
+		node_put(u->root);
 	*u = (struct update){ 0 };
 }
 
@@ -96,16 +113,13 @@ static void remember(struct update *u, char *path, struct content *c, struct con
 
 int update_set(struct update *u, const char *path, struct content *c)
 {
-	struct node *n = tree_lookup(u->root, path);
-	struct content *old = n ? content_get(n->content) : NULL;
+	struct content *old;
 	char *copy = strdup(path);
-	bool is_new = false;
 	int err = copy ? update_reserve(u) : -ENOMEM;
 
 	if (!err)
-		err = tree_set(&u->root, path, c, ++u->store->gen, &is_new);
+		err = tree_set(&u->root, path, c, ++u->store->gen, &old);
 	if (err) {
-		content_put(old);
 		free(copy);
 		return err;
 	}
@@ -137,8 +151,11 @@ void update_commit(struct update *u)
 {
 	struct store *s = u->store;
 
-	node_put(s->root);
-	s->root = node_get(u->root);
+	if (!u->is_in_place) {
+		node_put(s->root);
+		node_get(u->root);
+	}
+	s->root = u->root;
 	for (size_t i = 0; i < u->nr_balances; i++) {
 		struct domain *d = store_domain(s, u->balances[i].domid);
 		int64_t nr = d ? (int64_t)d->nr_nodes + u->balances[i].nr_nodes : 0;
@@ -199,12 +216,12 @@ size_t perms_current(const struct store *s, const struct content *c, struct perm
 int op_find(const struct store *s, const struct conn *conn, struct node *root, const char *path,
 	    unsigned int access, struct node **ret_node)
 {
-	struct node *n = tree_lookup(root, path);
-	const struct node *seen = n ? n : tree_nearest(root, path);
+	bool is_it;
+	struct node *n = tree_nearest(root, path, &is_it);
 
-	if ((access_of(s, conn, seen->content) & access) != access)
+	if ((access_of(s, conn, n->content) & access) != access)
 		return -EACCES;
-	if (!n)
+	if (!is_it)
 		return -ENOENT;
 	*ret_node = n;
 	return 0;
@@ -254,6 +271,8 @@ static int check_new_nodes(const struct update *u, const struct conn *conn, cons
 	struct path_part part;
 	int64_t owned = conn->domain ? conn->domain->nr_nodes : 0;
 
+	if (conn->is_privileged)
+		return 0;
 	owned += balance_of(u, conn->domid);
 	while (path_next(&path, &part)) {
 		n = n ? node_child(n, part.name, part.len) : NULL;
@@ -298,7 +317,7 @@ static int create_path(struct update *u, const struct conn *conn, const char *pa
 		prefix[prefix_len] = '\0';
 		err = *cursor ? create_node(u, conn, prefix, above, NULL, 0)
 			      : create_node(u, conn, prefix, above, value, len);
-		if (!err)
+		if (!err && *cursor)
 			above = tree_lookup(u->root, prefix);
 	}
 	return err;

@@ -30,6 +30,7 @@ struct balance { /* what the update changes for an owner */
 struct update {
 	struct store *store;
 	struct node *root;
+	bool is_in_place; /* root is the store's own reference */
 	struct change *changes;
 	size_t nr_changes, max_changes;
 	struct balance *balances;
@@ -38,6 +39,11 @@ struct update {
 
 void update_init(struct update *u, struct store *s);
 void update_fini(struct update *u);
+
+/* For one change, made to the store's own tree, which is not to be used until update_commit() or update_abort():
+ * what nobody else refers to is not copied first. */
+void update_init_in_place(struct update *u, struct store *s);
+void update_abort(struct update *u); /* after op_apply() has failed; update_fini() included */
 
 /* The update's tree becomes the store's, which nobody has changed since update_init(). */
 void update_commit(struct update *u);

@@ -223,10 +223,10 @@ static int change(struct request *r, const void *data, size_t len)
 	if (r->txn) {
 		err = txn_apply(r->txn, type, r->path, data, len);
 	} else {
-		update_init(&r->update, r->store);
+		update_init_in_place(&r->update, r->store);
 		err = op_apply(&r->update, r->conn, type, r->path, data, len);
 		if (err)
-			update_fini(&r->update);
+			update_abort(&r->update);
 		else
 			update_commit(&r->update);
 	}

@@ -102,6 +102,8 @@ static nfds_t fill_polls(struct store *s, struct pollfd *polls)
 	struct conn *conn;
 
 	list_for_each_entry(conn, &s->conns, node) {
+		if (conn->domain) /* and so have all that follow */
+			break;
 		if (conn->fd < 0)
 			continue;
 		polls[nr].fd = conn->fd;
@@ -117,6 +119,8 @@ static void make_sockets_ready(struct store *s, const struct pollfd *polls)
 	struct conn *conn;
 
 	list_for_each_entry(conn, &s->conns, node) {
+		if (conn->domain) /* and so have all that follow */
+			break;
 		if (conn->fd < 0)
 			continue;
 		if (polls[nr].revents)

@@ -54,7 +54,7 @@ struct store {
 	uint32_t quota[QUOTA_NR];
 	struct domain *domains[NR_DOMIDS]; /* those ever named */
 	struct watch_index watches;
-	struct list conns; /* struct conn.node */
+	struct list conns; /* struct conn.node; sockets are in front of rings */
 	struct list ready; /* struct conn.ready_node: look at them */
 	uint32_t nr_sockets;
 	struct conn **ports; /* by local port: whose ring it belongs to */

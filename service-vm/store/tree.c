@@ -4,6 +4,7 @@
  * follows cannot fail. */
 #include "tree.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,15 @@ const void *content_value(const struct content *c)
 	return c->perms + c->nr_perms;
 }
 
+/* What a name begins with. Two that differ here are in the same order as the names; names have no zero bytes. */
+static uint64_t start_of(const char *name, size_t len)
+{
+	uint64_t start = 0;
+
+	memcpy(&start, name, MIN(len, sizeof(start)));
+	return be64toh(start);
+}
+
 static struct node *node_create(const char *name, size_t len, struct content *c)
 {
 	struct node *n = calloc(1, sizeof(*n) + len + 1);
@@ -54,8 +64,26 @@ static struct node *node_create(const char *name, size_t len, struct content *c)
 	n->refs = 1;
 	n->priority = (uint32_t)mrand48();
 	n->content = content_get(c);
+	n->start = start_of(name, len);
 	n->name_len = (uint32_t)len;
 	memcpy(n->name, name, len);
+	return n;
+}
+
+/* Of all that it refers to, there is one more reference each. */
+static struct node *node_copy(const struct node *from)
+{
+	size_t size = sizeof(*from) + from->name_len + 1;
+	struct node *n = malloc(size);
+
+	if (!n)
+		return NULL;
+	memcpy(n, from, size);
+	n->refs = 1;
+	node_get(n->left);
+	node_get(n->right);
+	node_get(n->children);
+	content_get(n->content);
 	return n;
 }
 
@@ -85,19 +113,26 @@ void node_put(struct node *n)
 	}
 }
 
-static int compare(const char *name, size_t len, const struct node *n)
+/* Names are compared all over. start is start_of(name). */
+static inline int compare(uint64_t start, const char *name, size_t len, const struct node *n)
 {
-	int order = memcmp(name, n->name, MIN(len, n->name_len));
+	int order;
 
+	if (start != n->start)
+		return start < n->start ? -1 : 1;
+	if (MAX(len, n->name_len) <= sizeof(start))
+		return 0;
+	order = memcmp(name, n->name, MIN(len, n->name_len));
 	return order ? order : (len > n->name_len) - (len < n->name_len);
 }
 
 struct node *node_child(const struct node *n, const char *name, size_t len)
 {
 	struct node *child = n->children;
+	uint64_t start = start_of(name, len);
 
 	while (child) {
-		int order = compare(name, len, child);
+		int order = compare(start, name, len, child);
 
 		if (!order)
 			break;
@@ -124,17 +159,17 @@ int node_for_each_child(const struct node *n, node_fn fn, void *arg)
 	return for_each_sibling(n->children, fn, arg);
 }
 
-struct node *tree_nearest(struct node *root, const char *path)
+struct node *tree_nearest(struct node *root, const char *path, bool *ret_is_it)
 {
-	struct node *n = root, *child;
+	struct node *n = root, *child = root;
 	struct path_part part;
 
-	while (path_next(&path, &part)) {
+	while (child && path_next(&path, &part)) {
 		child = node_child(n, part.name, part.len);
-		if (!child)
-			break;
-		n = child;
+		if (child)
+			n = child;
 	}
+	*ret_is_it = child;
 	return n;
 }
 
@@ -155,14 +190,9 @@ static int node_own(struct node **slot)
 
 	if (old->refs == 1)
 		return 0;
-	n = node_create(old->name, old->name_len, old->content);
+	n = node_copy(old);
 	if (!n)
 		return -ENOMEM;
-	n->priority = old->priority;
-	n->left = node_get(old->left);
-	n->right = node_get(old->right);
-	n->children = node_get(old->children);
-	n->children_gen = old->children_gen;
 	old->refs--;
 	*slot = n;
 	return 0;
@@ -171,10 +201,11 @@ static int node_own(struct node **slot)
 /* Owns every node on the way to name among siblings; ret_slot is where it is, or would be (NULL there). */
 static int own_way(struct node **slot, const char *name, size_t len, struct node ***ret_slot)
 {
+	uint64_t start = start_of(name, len);
 	int err = 0;
 
 	while (*slot && !err) {
-		int order = compare(name, len, *slot);
+		int order = compare(start, name, len, *slot);
 
 		err = node_own(slot);
 		if (err || !order)
@@ -203,11 +234,12 @@ static void insert(struct node **slot, struct node *n)
 	struct node *rest, **less = &n->left, **more = &n->right;
 
 	while (*slot && (*slot)->priority >= n->priority)
-		slot = compare(n->name, n->name_len, *slot) < 0 ? &(*slot)->left : &(*slot)->right;
+		slot = compare(n->start, n->name, n->name_len, *slot) < 0 ? &(*slot)->left
+									  : &(*slot)->right;
 	rest = *slot;
 	*slot = n;
 	while (rest) {
-		if (compare(n->name, n->name_len, rest) > 0) {
+		if (compare(n->start, n->name, n->name_len, rest) > 0) {
 			*less = rest;
 			less = &rest->right;
 			rest = rest->right;
@@ -261,15 +293,8 @@ static int own_parent(struct node **root, const char *path, struct path_part *re
 	return err ? err : -ENOENT;
 }
 
-static void node_set_content(struct node *n, struct content *c)
-{
-	content_get(c);
-	content_put(n->content);
-	n->content = c;
-}
-
 int tree_set(struct node **root, const char *path, struct content *c, uint64_t gen,
-	     bool *ret_created)
+	     struct content **ret_old)
 {
 	struct node *parent, *n, **slot = root;
 	struct path_part part;
@@ -284,14 +309,15 @@ int tree_set(struct node **root, const char *path, struct content *c, uint64_t g
 	}
 	if (err)
 		return err;
-	*ret_created = !*slot;
 	if (*slot) {
-		node_set_content(*slot, c);
+		*ret_old = (*slot)->content;
+		(*slot)->content = content_get(c);
 		return 0;
 	}
 	n = node_create(part.name, part.len, c);
 	if (!n)
 		return -ENOMEM;
+	*ret_old = NULL;
 	insert(&parent->children, n);
 	parent->children_gen = gen;
 	return 0;

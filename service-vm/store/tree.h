@@ -37,6 +37,7 @@ struct node {
 	struct node *children;
 	struct content *content;
 	uint64_t children_gen; /* another one whenever a child comes or goes */
+	uint64_t start;        /* the name's first bytes, as a number in the order of names */
 	uint32_t name_len;
 	char name[]; /* terminated */
 };
@@ -63,14 +64,14 @@ int node_for_each_child(const struct node *n, node_fn fn, void *arg);
 /* NULL where there is none. */
 struct node *tree_lookup(struct node *root, const char *path);
 
-/* The node at path, or the deepest above it that exists. */
-struct node *tree_nearest(struct node *root, const char *path);
+/* The node at path, or the deepest above it that exists; which of them is told. */
+struct node *tree_nearest(struct node *root, const char *path, bool *ret_is_it);
 
 /* Gives path that content, for which it takes a reference; a node that is missing is made, with gen for
  * its parent's list of children. Fails with -ENOENT without a parent, and with -ENOMEM; the tree then
- * still says what it said. */
+ * still says what it said. The caller gets the reference to the content before, NULL: there was none. */
 must_check int tree_set(struct node **root, const char *path, struct content *c, uint64_t gen,
-			bool *ret_created);
+			struct content **ret_old);
 
 /* Takes path, which is not "/", out of the tree. Fails as tree_set(). The caller gets the reference. */
 must_check int tree_remove(struct node **root, const char *path, uint64_t gen,

@@ -12,6 +12,8 @@
 #include "path.h"
 #include "store.h"
 
+#define FEW 16u
+
 struct watch_point {
 	struct watch_point *parent;
 	void *children; /* of tsearch(), by name */
@@ -56,6 +58,17 @@ static struct watch_point *point_create(struct watch_point *parent, const struct
 	}
 	if (parent)
 		parent->nr_children++;
+	return p;
+}
+
+/* NULL: nobody watches there, or below. */
+static struct watch_point *point_find(const struct watch_index *x, const char *path)
+{
+	struct watch_point *p = path_is_special(path) ? x->special : x->root;
+	struct path_part part;
+
+	while (p && path_next(&path, &part))
+		p = point_child(p, &part);
 	return p;
 }
 
@@ -132,13 +145,29 @@ int watch_add(struct watch_index *x, struct conn *conn, const char *path, size_t
 	return 0;
 }
 
+static bool is_that(const struct watch *w, const struct conn *conn, const char *path,
+		    const char *token)
+{
+	return w->conn == conn && !strcmp(w->token, token) && !strcmp(w->path, path);
+}
+
+/* A guest has few watches; the service VM's own have many, but few of them on one path. */
 struct watch *watch_find(const struct conn *conn, const char *path, const char *token)
 {
+	const struct watch_point *p =
+		conn->nr_watches > FEW ? point_find(&conn->store->watches, path) : NULL;
 	struct watch *w;
 
-	list_for_each_entry(w, &conn->watches, conn_node) {
-		if (!strcmp(w->path, path) && !strcmp(w->token, token))
-			return w;
+	if (p) {
+		list_for_each_entry(w, &p->watches, node) {
+			if (is_that(w, conn, path, token))
+				return w;
+		}
+	} else if (conn->nr_watches <= FEW) {
+		list_for_each_entry(w, &conn->watches, conn_node) {
+			if (is_that(w, conn, path, token))
+				return w;
+		}
 	}
 	return NULL;
 }
@@ -224,12 +253,9 @@ static void fire_removed(const void *item, VISIT visit, void *arg)
 
 void watch_fire_removed(struct store *s, const char *path, struct node *removed)
 {
-	struct watch_point *p = s->watches.root;
+	struct watch_point *p = point_find(&s->watches, path);
 	struct removal here = { s, removed };
-	struct path_part part;
 
-	while (p && path_next(&path, &part))
-		p = point_child(p, &part);
 	if (p)
 		twalk_r(p->children, fire_removed, &here);
 }

@@ -1,6 +1,7 @@
 /* Transactions and watches: what clients see of each other's changes. */
 #include <string.h>
 
+#include "op.h"
 #include "unit.h"
 #include "world.h"
 
@@ -299,6 +300,43 @@ START_TEST(a_domain_that_shut_down_before_it_was_introduced_is_told_with_the_nex
 }
 END_TEST
 
+/* One that fails after it has made some of the nodes that were missing; with a snapshot, and without. */
+START_TEST(a_change_that_fails_half_way_leaves_the_tree_as_it_was)
+{
+	struct update u;
+
+	for (int i = 0; i < 2; i++) {
+		struct node *snapshot = i ? node_get(store->root) : NULL;
+		struct content *c = tree_lookup(store->root, "/c")->content;
+
+		update_init_in_place(&u, store);
+		ck_assert_int_eq(update_set(&u, "/a/d", c), 0);
+		ck_assert_int_eq(update_set(&u, "/a/d/e", c), 0);
+		update_abort(&u);
+		ck_assert_mem_eq(ask(0, XS_DIRECTORY, 0, STR("/a")), "b", 2);
+		ck_assert_str_eq(ask(0, XS_READ, 0, STR("/a/b")), "x");
+		node_put(snapshot);
+	}
+}
+END_TEST
+
+START_TEST(what_a_transaction_looks_at_is_not_changed_in_place)
+{
+	uint32_t tx = begin(0);
+
+	ask(0, XS_WRITE, 0, BYTES("/a/b\0new"));
+	ask(0, XS_RM, 0, STR("/c"));
+	ask(0, XS_WRITE, 0, BYTES("/a/longer-than-a-word-2\0v"));
+	ask(0, XS_WRITE, 0, BYTES("/a/longer-than-a-word-1\0w"));
+	ck_assert_str_eq(ask(0, XS_READ, tx, STR("/a/b")), "x");
+	ck_assert_str_eq(ask(0, XS_READ, tx, STR("/c")), "y");
+	ck_assert_mem_eq(ask(0, XS_DIRECTORY, tx, STR("/a")), "b", 2);
+	ck_assert_mem_eq(ask(0, XS_DIRECTORY, 0, STR("/a")),
+			 "b\0longer-than-a-word-1\0longer-than-a-word-2", 42);
+	ck_assert_str_eq(ask(0, XS_READ, 0, STR("/a/longer-than-a-word-1")), "w");
+}
+END_TEST
+
 UNIT_MAIN("store-sharing", setup, world_teardown, a_transaction_sees_the_past_and_itself_only,
 	  an_aborted_transaction_changes_nothing, changes_elsewhere_are_no_conflict,
 	  a_change_of_what_was_read_is_a_conflict, a_change_of_what_was_written_is_a_conflict,
@@ -313,4 +351,6 @@ UNIT_MAIN("store-sharing", setup, world_teardown, a_transaction_sees_the_past_an
 	  reset_watches_takes_all_watches_and_transactions,
 	  special_watches_tell_of_domains_that_come_and_go,
 	  a_domain_that_shut_down_before_it_was_introduced_is_told_with_the_next_change,
-	  a_domain_that_ends_is_released_and_one_that_shuts_down_is_told_once)
+	  a_domain_that_ends_is_released_and_one_that_shuts_down_is_told_once,
+	  a_change_that_fails_half_way_leaves_the_tree_as_it_was,
+	  what_a_transaction_looks_at_is_not_changed_in_place)
