@@ -129,20 +129,25 @@ size_t guest_type(struct console *c, struct guest *g, const char *data, size_t s
 
 /* --- which guests there are ----------------------------------------------------------------------- */
 
-static int set_port(struct console *c, uint32_t port, struct guest *g)
+static int table_set(struct guest_table *t, uint32_t number, struct guest *g)
 {
-	if (port >= c->nr_ports) {
-		size_t nr = MAX((size_t)port + 1, 2 * c->nr_ports);
-		struct guest **ports = realloc(c->by_port, nr * sizeof(struct guest *));
+	if (number >= t->nr) {
+		size_t nr = MAX((size_t)number + 1, 2 * t->nr);
+		struct guest **items = realloc(t->items, nr * sizeof(struct guest *));
 
-		if (!ports)
+		if (!items)
 			return -ENOMEM;
-		memset(ports + c->nr_ports, 0, (nr - c->nr_ports) * sizeof(struct guest *));
-		c->by_port = ports;
-		c->nr_ports = nr;
+		memset(items + t->nr, 0, (nr - t->nr) * sizeof(struct guest *));
+		t->items = items;
+		t->nr = nr;
 	}
-	c->by_port[port] = g;
+	t->items[number] = g;
 	return 0;
+}
+
+static struct guest *table_get(const struct guest_table *t, uint32_t number)
+{
+	return number < t->nr ? t->items[number] : NULL;
 }
 
 /* A name becomes part of a path: it must stay in the folder. */
@@ -179,11 +184,16 @@ static int guest_connect(struct console *c, struct guest *g, uint32_t port)
 	err = platform_bind(c->platform, g->domid, port, &g->port);
 	if (err)
 		goto unmap;
-	err = set_port(c, g->port, g);
+	err = table_set(&c->by_port, g->port, g);
 	if (err)
 		goto unbind;
+	err = table_set(&c->by_domid, g->domid, g);
+	if (err)
+		goto forget_port;
 	start_ring(g);
 	return 0;
+forget_port:
+	c->by_port.items[g->port] = NULL;
 unbind:
 	platform_unbind(c->platform, g->port);
 unmap:
@@ -209,11 +219,8 @@ static void guest_add(struct console *c, uint16_t domid)
 	g->budget = (int64_t)c->options->burst_kib << 10;
 	g->budget_time_ns = platform_now_ns(c->platform);
 	name_log(c, &d, g, path, sizeof(path));
-	err = platform_watch_release(c->platform, domid);
-	if (!err)
-		err = guest_connect(c, g, d.port);
+	err = guest_connect(c, g, d.port);
 	if (err) {
-		platform_unwatch_release(c->platform, domid);
 		log_line("%s (domain %u): its console cannot be reached: %s", g->name, domid,
 			 strerror(-err));
 		free(g);
@@ -236,33 +243,19 @@ static void guest_remove(struct console *c, struct guest *g)
 	if (list_node_is_linked(&g->ready))
 		list_remove(&g->ready);
 	list_remove(&g->node);
-	(void)!set_port(c, g->port, NULL); /* it was set: cannot fail */
-	platform_unwatch_release(c->platform, g->domid);
+	c->by_port.items[g->port] = NULL;
+	c->by_domid.items[g->domid] = NULL;
 	platform_unbind(c->platform, g->port);
 	platform_unmap(c->platform, g->domid, g->page);
 	log_file_close(&g->log);
 	free(g);
 }
 
-static struct guest *find(struct console *c, uint16_t domid)
-{
-	struct guest *g;
-
-	list_for_each_entry(g, &c->guests, node) {
-		if (g->domid == domid)
-			return g;
-	}
-	return NULL;
-}
-
 struct guest *console_find(struct console *c, uint16_t domid)
 {
-	struct guest *g = find(c, domid);
-
-	if (g || !domid)
-		return g;
-	guest_add(c, domid);
-	return find(c, domid);
+	if (domid && !table_get(&c->by_domid, domid))
+		guest_add(c, domid);
+	return table_get(&c->by_domid, domid);
 }
 
 static void scan(struct console *c)
@@ -275,10 +268,8 @@ static void scan(struct console *c)
 		log_line("the store does not list domains: %s", strerror(-err));
 		return;
 	}
-	for (size_t i = 0; i < nr; i++) {
-		if (!find(c, domids[i]))
-			guest_add(c, domids[i]);
-	}
+	for (size_t i = 0; i < nr; i++)
+		(void)console_find(c, domids[i]);
 	free(domids);
 }
 
@@ -312,7 +303,8 @@ void console_destroy(struct console *c)
 		guest_remove(c, g);
 	list_for_each_entry_safe(client, &c->clients, node)
 		client_destroy(c, client);
-	free(c->by_port);
+	free(c->by_port.items);
+	free(c->by_domid.items);
 	free(c);
 }
 
@@ -320,7 +312,7 @@ static void take_events(struct console *c)
 {
 	for (unsigned int i = 0; i < MAX_EVENTS; i++) {
 		uint32_t port = platform_event(c->platform);
-		struct guest *g = port < c->nr_ports ? c->by_port[port] : NULL;
+		struct guest *g = table_get(&c->by_port, port);
 
 		if (!port)
 			return;
@@ -338,14 +330,17 @@ static int take_news(struct console *c)
 	for (unsigned int i = 0; i < MAX_NEWS; i++) {
 		uint16_t domid = 0;
 		int news = platform_news(c->platform, &domid);
-		struct guest *g = news == NEWS_RELEASED ? find(c, domid) : NULL;
+		struct guest *g = table_get(&c->by_domid, domid);
 
 		if (news < 0)
 			return news;
 		if (news == NEWS_NONE)
 			break;
-		must_scan |= news == NEWS_INTRODUCED;
-		if (g && !platform_is_introduced(c->platform, domid))
+		if (news == NEWS_INTRODUCED && domid)
+			(void)console_find(c, domid);
+		else if (news == NEWS_INTRODUCED)
+			must_scan = true;
+		else if (g && !platform_is_introduced(c->platform, domid))
 			guest_remove(c, g);
 	}
 	if (must_scan)

@@ -44,12 +44,17 @@ struct console_options {
 	unsigned int burst_kib; /* and at once */
 };
 
+/* Guests by a small number. */
+struct guest_table {
+	struct guest **items;
+	size_t nr; /* numbers that there is room for */
+};
+
 struct console {
 	struct platform *platform;
 	const struct console_options *options;
 	struct list guests, ready, clients;
-	struct guest **by_port;
-	size_t nr_ports;
+	struct guest_table by_port, by_domid;
 	unsigned int nr_clients;
 	int listen_fd;
 	int stop_fd; /* readable: an end is asked for */

@@ -173,7 +173,7 @@ static void allow_files(void)
 		(void)!fail("the number of open files");
 }
 
-/* Logs are opened, moved and read; clients come; the store's library has its thread. */
+/* Logs are opened, moved and read; clients come. */
 static int shut_in(const struct options *o)
 {
 	static const struct sandbox_rule rules[] = {

@@ -1,4 +1,5 @@
-/* Guests through the service VM's devices /dev/xen/evtchn and /dev/xen/gntdev, and the store through its socket. */
+/* Guests through the service VM's devices /dev/xen/evtchn and /dev/xen/gntdev, and the store through its socket.
+ * Nobody but root may connect to that: when the store's process is replaced, so is this one. */
 #include "platform.h"
 
 #include <errno.h>
@@ -7,33 +8,69 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <xenevtchn.h>
 #include <xengnttab.h>
+#include <xenstore.h>
 #include <xenstore_lib.h>
 
-#include "back/lib/store-link.h"
 #include "lib/log.h"
 
 #define CONSOLE_GRANT 0 /* the toolstack lets domain 0 have the ring by this */
+#define INTRODUCED    "@introduceDomain"
 #define RELEASED      "@releaseDomain"
 #define OURS          "/lodge" /* which guests do not see */
 
 struct platform {
 	xenevtchn_handle *events;
 	xengnttab_handle *grants;
-	struct store_link link;
+	struct xs_handle *store;
+	int news_fd;
+	char news[512]; /* that have come and are not told yet */
+	size_t nr_news;
 };
+
+/* A watch that sees one level below its path: "@releaseDomain/7". The library cannot ask for that. */
+static int send_watch(int fd, const char *path, const char *token)
+{
+	char message[sizeof(struct xsd_sockmsg) + 64];
+	struct xsd_sockmsg header = { .type = XS_WATCH };
+	int length = snprintf(message + sizeof(header), sizeof(message) - sizeof(header),
+			      "%s%c%s%c1%c", path, 0, token, 0, 0);
+
+	header.len = (uint32_t)length;
+	memcpy(message, &header, sizeof(header));
+	length += (int)sizeof(header);
+	return send(fd, message, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -EIO;
+}
+
+/* A second connection, for news only: the library does not tell when it has lost the store, either. */
+static int open_news(struct platform *p)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int err;
+
+	p->news_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (p->news_fd < 0)
+		return -errno;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", xs_daemon_socket());
+	if (connect(p->news_fd, (const struct sockaddr *)&address, sizeof(address)))
+		return -errno;
+	err = send_watch(p->news_fd, INTRODUCED, INTRODUCED);
+	return err ? err : send_watch(p->news_fd, RELEASED, RELEASED);
+}
 
 static int open_store(struct platform *p)
 {
-	int err = store_link_open(&p->link);
-
-	if (err)
-		return err;
-	return xs_watch(p->link.store, "@introduceDomain", "introduced") ? 0 : -errno;
+	errno = 0;
+	p->store = xs_open(XS_OPEN_SOCKETONLY);
+	if (!p->store)
+		return errno ? -errno : -EIO;
+	return open_news(p);
 }
 
 int platform_open(struct platform **ret_platform)
@@ -43,6 +80,7 @@ int platform_open(struct platform **ret_platform)
 
 	if (!p)
 		return -ENOMEM;
+	p->news_fd = -1;
 	p->events = xenevtchn_open(NULL, 0);
 	p->grants = xengnttab_open(NULL, 0);
 	if (!p->events || !p->grants) {
@@ -67,7 +105,10 @@ close:
 
 void platform_close(struct platform *p)
 {
-	store_link_close(&p->link);
+	if (p->news_fd >= 0)
+		close(p->news_fd);
+	if (p->store)
+		xs_close(p->store);
 	if (p->grants)
 		xengnttab_close(p->grants);
 	if (p->events)
@@ -141,54 +182,76 @@ void platform_notify(struct platform *p, uint32_t local_port)
 
 int platform_store_fd(const struct platform *p)
 {
-	return p->link.fd;
+	return p->news_fd;
+}
+
+/* What stands at the start of what has come: its length, 0: nothing whole, -EIO: nothing that the store sends. */
+static int next_message(const struct platform *p, struct xsd_sockmsg *ret_header)
+{
+	if (p->nr_news < sizeof(*ret_header))
+		return 0;
+	memcpy(ret_header, p->news, sizeof(*ret_header));
+	if (ret_header->len > sizeof(p->news) - sizeof(*ret_header) || ret_header->type == XS_ERROR)
+		return -EIO;
+	if (p->nr_news < sizeof(*ret_header) + ret_header->len)
+		return 0;
+	return (int)(sizeof(*ret_header) + ret_header->len);
+}
+
+/* "@releaseDomain/7"; without a number where the watch has just been set. */
+static enum platform_news read_event(const char *path, uint16_t *ret_domid)
+{
+	const char *slash = strchr(path, '/');
+
+	*ret_domid = slash ? (uint16_t)strtoul(slash + 1, NULL, 10) : 0;
+	return strncmp(path, RELEASED, strlen(RELEASED)) ? NEWS_INTRODUCED : NEWS_RELEASED;
+}
+
+/* The first message, of so many bytes, is done with. */
+static enum platform_news take_message(struct platform *p, const struct xsd_sockmsg *header,
+				       size_t bytes, uint16_t *ret_domid)
+{
+	char *path = p->news + sizeof(*header);
+	enum platform_news what = NEWS_NONE;
+
+	if (header->type == XS_WATCH_EVENT && header->len) {
+		path[header->len - 1] = '\0'; /* the token's end */
+		what = read_event(path, ret_domid);
+	}
+	p->nr_news -= bytes;
+	memmove(p->news, p->news + bytes, p->nr_news);
+	return what;
 }
 
 int platform_news(struct platform *p, uint16_t *ret_domid)
 {
-	bool is_lost;
-	char **news = store_link_news(&p->link, &is_lost);
-	unsigned int domid;
-	int result = NEWS_INTRODUCED;
+	for (;;) {
+		struct xsd_sockmsg header;
+		int bytes = next_message(p, &header);
+		enum platform_news what;
+		ssize_t got;
 
-	if (!news)
-		return is_lost ? -EIO : NEWS_NONE;
-	if (sscanf(news[XS_WATCH_TOKEN], "released %u", &domid) == 1) {
-		*ret_domid = (uint16_t)domid;
-		result = NEWS_RELEASED;
+		if (bytes < 0)
+			return bytes;
+		if (bytes) {
+			what = take_message(p, &header, (size_t)bytes, ret_domid);
+			if (what != NEWS_NONE)
+				return what;
+			continue; /* the answer to a watch */
+		}
+		got = recv(p->news_fd, p->news + p->nr_news, sizeof(p->news) - p->nr_news,
+			   MSG_DONTWAIT);
+		if (got <= 0)
+			return got && (errno == EAGAIN || errno == EINTR) ? NEWS_NONE : -EIO;
+		p->nr_news += (size_t)got;
 	}
-	free(news);
-	return result;
-}
-
-/* The path and the token of the watch for a domain that goes. */
-static void name_watch(uint16_t domid, char ret_path[32], char ret_token[32])
-{
-	snprintf(ret_path, 32, RELEASED "/%u", domid);
-	snprintf(ret_token, 32, "released %u", domid);
-}
-
-int platform_watch_release(struct platform *p, uint16_t domid)
-{
-	char path[32], token[32];
-
-	name_watch(domid, path, token);
-	return xs_watch(p->link.store, path, token) ? 0 : -errno;
-}
-
-void platform_unwatch_release(struct platform *p, uint16_t domid)
-{
-	char path[32], token[32];
-
-	name_watch(domid, path, token);
-	xs_unwatch(p->link.store, path, token);
 }
 
 int platform_domains(struct platform *p, uint16_t **ret_domids, size_t *ret_nr)
 {
 	unsigned int nr;
 	size_t nr_domids = 0;
-	char **names = xs_directory(p->link.store, XBT_NULL, "/local/domain", &nr);
+	char **names = xs_directory(p->store, XBT_NULL, "/local/domain", &nr);
 	uint16_t *domids;
 
 	if (!names && errno != ENOENT)
@@ -212,7 +275,7 @@ int platform_domains(struct platform *p, uint16_t **ret_domids, size_t *ret_nr)
 
 bool platform_is_introduced(struct platform *p, uint16_t domid)
 {
-	return xs_is_domain_introduced(p->link.store, domid);
+	return xs_is_domain_introduced(p->store, domid);
 }
 
 /* The text of a domain's node, cut off at size; empty when there is none. */
@@ -222,7 +285,7 @@ static void read_text(struct platform *p, const char *folder, uint16_t domid, co
 	char path[64], *text;
 
 	snprintf(path, sizeof(path), "%s/%u/%s", folder, domid, name);
-	text = xs_read(p->link.store, XBT_NULL, path, NULL);
+	text = xs_read(p->store, XBT_NULL, path, NULL);
 	snprintf(ret_text, size, "%s", text ? text : "");
 	free(text);
 }

@@ -37,11 +37,9 @@ int platform_store_fd(const struct platform *p);
 
 enum platform_news { NEWS_NONE, NEWS_INTRODUCED, NEWS_RELEASED };
 
-/* One thing that the store has told. NEWS_INTRODUCED is about any domains, NEWS_RELEASED about one that is watched
- * and that may have gone. -EIO: the store cannot be asked any more. */
+/* One thing that the store has told: of a domain that there is, or of one that may have gone. Domain 0 stands for any.
+ * -EIO: the store cannot be asked any more. */
 must_check int platform_news(struct platform *p, uint16_t *ret_domid);
-must_check int platform_watch_release(struct platform *p, uint16_t domid);
-void platform_unwatch_release(struct platform *p, uint16_t domid);
 
 /* The domains that have nodes. The caller frees them. */
 must_check int platform_domains(struct platform *p, uint16_t **ret_domids, size_t *ret_nr);

@@ -61,14 +61,14 @@ void fake_introduce(uint16_t domid, const char *name)
 	d->is_introduced = true;
 	d->has_console = true;
 	snprintf(d->name, sizeof(d->name), "%s", name);
-	machine->introduced = true;
+	machine->introduced[domid] = true;
 	wake(machine->store_fd);
 }
 
 void fake_release(uint16_t domid)
 {
 	machine->domains[domid].is_introduced = false;
-	machine->released[domid] = machine->domains[domid].is_watched;
+	machine->released[domid] = true;
 	wake(machine->store_fd);
 }
 
@@ -174,29 +174,17 @@ int platform_news(struct platform *p, uint16_t *ret_domid)
 		return -EIO;
 	clear(machine->store_fd);
 	for (uint16_t i = 0; i < FAKE_DOMAINS; i++) {
-		if (!machine->released[i])
+		bool *news = machine->released[i]     ? &machine->released[i]
+			     : machine->introduced[i] ? &machine->introduced[i]
+						      : NULL;
+
+		if (!news)
 			continue;
-		machine->released[i] = false;
+		*news = false;
 		*ret_domid = i;
-		return NEWS_RELEASED;
+		return news == &machine->released[i] ? NEWS_RELEASED : NEWS_INTRODUCED;
 	}
-	if (!machine->introduced)
-		return NEWS_NONE;
-	machine->introduced = false;
-	return NEWS_INTRODUCED;
-}
-
-int platform_watch_release(struct platform *p, uint16_t domid)
-{
-	(void)p;
-	machine->domains[domid].is_watched = true;
-	return 0;
-}
-
-void platform_unwatch_release(struct platform *p, uint16_t domid)
-{
-	(void)p;
-	machine->domains[domid].is_watched = false;
+	return NEWS_NONE;
 }
 
 int platform_domains(struct platform *p, uint16_t **ret_domids, size_t *ret_nr)

@@ -15,7 +15,7 @@ struct fake_domain {
 		struct xencons_interface ring;
 		char bytes[4096];
 	} page;
-	bool is_introduced, has_console, is_mapped, is_bound, is_watched;
+	bool is_introduced, has_console, is_mapped, is_bound;
 	bool pending, masked;
 	unsigned int nr_notified;
 	char name[64];
@@ -25,7 +25,8 @@ struct fake_domain {
 struct fake_machine {
 	struct fake_domain domains[FAKE_DOMAINS];
 	uint64_t now_ns;
-	bool introduced, released[FAKE_DOMAINS];
+	bool introduced[FAKE_DOMAINS]; /* of domain 0: of any */
+	bool released[FAKE_DOMAINS];
 	bool fails_to_map, fails_to_bind, store_is_gone;
 	int event_fd, store_fd;
 };

@@ -269,7 +269,7 @@ START_TEST(a_guest_that_nobody_has_told_of_yet_is_found)
 	int fd;
 
 	fake_introduce(3, "three");
-	machine->introduced = false;
+	machine->introduced[3] = false;
 	fd = client_new("attach 3\n");
 	ck_assert_str_eq(client_text(fd), "ok writer three\n");
 	client_close(fd);
