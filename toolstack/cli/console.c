@@ -111,6 +111,25 @@ static bool user_leaves(const struct console *con, struct flow *in)
 	return key;
 }
 
+/* While the guest takes no input: what is typed is lost, but for the key. */
+static bool key_is_typed(const struct console *con)
+{
+	char bytes[256];
+	ssize_t nr = read(STDIN_FILENO, bytes, sizeof(bytes));
+
+	return nr > 0 && memchr(bytes, con->escape, (size_t)nr);
+}
+
+/* What was typed before the key, if it is taken at once. */
+static void send_last(struct flow *in)
+{
+	struct pollfd polls[2];
+
+	flow_prepare(in, polls);
+	if (in->nr && poll(polls, ARRAY_SIZE(polls), 0) > 0)
+		flow_write(in, polls);
+}
+
 /* Until the user leaves, input from a pipe has ended and the guest is silent, or the console ends (true). */
 static bool carry(const struct console *con)
 {
@@ -119,25 +138,31 @@ static bool carry(const struct console *con)
 	struct pollfd polls[4];
 	bool leaves = false;
 
-	while (!out.has_failed && !(out.has_ended && !out.nr) && !(leaves && !in.nr)) {
-		bool waits = !in.has_ended || in.nr || out.nr;
+	while (!out.has_failed && !(out.has_ended && !out.nr) && !leaves) {
+		bool waits = !in.has_ended || in.nr || out.nr, is_stuck;
 		int nr;
 
 		flow_prepare(&in, polls);
 		flow_prepare(&out, polls + 2);
+		is_stuck = in.nr && con->escape != NO_ESCAPE;
+		if (is_stuck)
+			polls[0].fd = STDIN_FILENO;
 		nr = poll(polls, ARRAY_SIZE(polls), waits ? -1 : (int)(1000 * con->quiet_for_s));
 		if (!nr)
 			return false;
 		if (nr < 0)
 			continue;
-		if (flow_read(&in, polls))
-			leaves |= user_leaves(con, &in);
+		if (is_stuck)
+			leaves = polls[0].revents && key_is_typed(con);
+		else if (flow_read(&in, polls))
+			leaves = user_leaves(con, &in);
 		flow_write(&in, polls);
 		flow_read(&out, polls + 2);
 		flow_write(&out, polls + 2);
 		if (in.has_failed)
 			in.nr = 0; /* the other end is gone; what it sent before is still to be shown */
 	}
+	send_last(&in);
 	return !leaves;
 }
 

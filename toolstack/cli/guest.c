@@ -189,6 +189,64 @@ static enum rpc_code end_words(struct call *c, char *const *words, size_t nr,
 	return first;
 }
 
+/* One answer of lodged's about guests: those behind a name (NULL: all), as many as it holds. */
+static enum rpc_code ask_page(struct call *c, bool is_all, const char *after, cJSON **ret_result)
+{
+	cJSON *request = call_request("list", NULL);
+
+	if (is_all)
+		call_put_true(request, "all");
+	if (after)
+		call_put_text(request, "after", after);
+	return call_ask(c, request, ret_result);
+}
+
+/* A copy of the last guest's name, which is behind those of the page before. NULL: there is no more to ask for. */
+static char *take_last(const cJSON *page, const char *before)
+{
+	const cJSON *guests = cJSON_GetObjectItemCaseSensitive(page, "guests");
+	int nr = cJSON_GetArraySize(guests);
+	const char *name = nr ? json_text(cJSON_GetArrayItem(guests, nr - 1), "name") : NULL;
+
+	if (!name || !json_true(page, "more") || strcmp(name, before) <= 0)
+		return NULL;
+	return say_memory(strdup(name));
+}
+
+/* All of a page's guests go to the others. */
+static void move_guests(cJSON *to, cJSON *page)
+{
+	cJSON *from = cJSON_GetObjectItemCaseSensitive(page, "guests"), *guest;
+
+	while ((guest = cJSON_DetachItemFromArray(from, 0)))
+		cJSON_AddItemToArray(to, guest);
+	cJSON_Delete(page);
+}
+
+/* Guests, as many answers as lodged needs for them. */
+static enum rpc_code ask_guests(struct call *c, bool is_all, cJSON **ret_result)
+{
+	cJSON *result, *page;
+	enum rpc_code code = ask_page(c, is_all, NULL, &result);
+	char *last = code ? NULL : take_last(result, "");
+
+	while (last) {
+		cleanup_free char *before = last;
+
+		code = ask_page(c, is_all, before, &page);
+		last = code ? NULL : take_last(page, before);
+		if (!code)
+			move_guests(cJSON_GetObjectItemCaseSensitive(result, "guests"), page);
+		else
+			cJSON_Delete(result);
+	}
+	if (code)
+		return code;
+	cJSON_DeleteItemFromObjectCaseSensitive(result, "more");
+	*ret_result = result;
+	return RPC_OK;
+}
+
 /* Every guest that runs. */
 static enum rpc_code end_all(struct call *c, const struct ending *e)
 {
@@ -196,7 +254,7 @@ static enum rpc_code end_all(struct call *c, const struct ending *e)
 	cJSON *result;
 	char **words;
 	size_t nr = 0;
-	enum rpc_code code = call_ask(c, call_request("list", NULL), &result);
+	enum rpc_code code = ask_guests(c, false, &result);
 
 	if (code)
 		return code;
@@ -318,13 +376,11 @@ static void print_names(const cJSON *guests)
 
 enum rpc_code run_list(struct call *c)
 {
-	cJSON *request = call_request("list", NULL), *result;
+	cJSON *result;
 	const cJSON *guests;
-	enum rpc_code code;
+	enum rpc_code code =
+		ask_guests(c, args_has(&c->args, OPT_ALL) || c->args.nr_words, &result);
 
-	if (args_has(&c->args, OPT_ALL) || c->args.nr_words)
-		call_put_true(request, "all");
-	code = call_ask(c, request, &result);
 	if (code)
 		return code;
 	if (c->args.nr_words)

@@ -23,7 +23,7 @@ static void save(const struct guest *g)
 static void note_loss(struct guest *g, bool had_domain)
 {
 	g->state = GUEST_OFF;
-	g->domain = NO_DOMAIN;
+	guest_set_domain(g, NO_DOMAIN);
 	g->requested = NULL;
 	g->is_paused = false;
 	if (!had_domain)

@@ -21,17 +21,6 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-struct guest_end {
-	struct job job;
-	struct guest *guest;
-	uint32_t domain;
-	int ret;
-	unsigned int nr_pending; /* the domain, the backends */
-	uint64_t ran_ms;
-	void (*then)(void *argument); /* of a start that failed; else NULL */
-	void *argument;
-};
-
 static void destroy_domain(struct job *j, struct hypervisor *hv)
 {
 	struct guest_end *e = container_of(j, struct guest_end, job);
@@ -82,19 +71,12 @@ static void restart_later(struct guest *g, uint64_t ran_ms)
 }
 
 /* Nothing of the domain is left. */
-static void ended(struct guest_end *e)
+static void ended(struct guest *g)
 {
-	struct guest *g = e->guest;
-	void (*then)(void *argument) = e->then;
-	void *argument = e->argument;
-	uint64_t ran_ms = e->ran_ms;
-
 	remove_nodes(g);
-	g->end = NULL;
-	g->domain = NO_DOMAIN;
-	free(e);
-	if (then) {
-		then(argument);
+	guest_set_domain(g, NO_DOMAIN);
+	if (g->end.then) {
+		g->end.then(g->end.argument);
 		return;
 	}
 	g->state = GUEST_OFF;
@@ -112,23 +94,23 @@ static void ended(struct guest_end *e)
 	}
 	save(g);
 	if (g->is_restarting)
-		restart_later(g, ran_ms);
+		restart_later(g, g->end.ran_ms);
 }
 
-static void one_done(struct guest_end *e)
+static void one_done(struct guest *g)
 {
-	if (!--e->nr_pending)
-		ended(e);
+	if (!--g->end.nr_pending)
+		ended(g);
 }
 
 static void domain_destroyed(struct job *j)
 {
-	struct guest_end *e = container_of(j, struct guest_end, job);
+	struct guest *g = container_of(j, struct guest, end.job);
 
-	if (e->ret)
-		log_line("%s: domain %" PRIu32 " cannot be destroyed: %s", e->guest->name,
-			 e->domain, strerror(-e->ret));
-	one_done(e);
+	if (g->end.ret)
+		log_line("%s: domain %" PRIu32 " cannot be destroyed: %s", g->name, g->end.domain,
+			 strerror(-g->end.ret));
+	one_done(g);
 }
 
 static void devices_gone(void *argument)
@@ -136,52 +118,37 @@ static void devices_gone(void *argument)
 	one_done(argument);
 }
 
-/* NULL without memory: then it is tried again by the next look at the domains. */
-static struct guest_end *begin(struct guest *g)
+static void begin(struct guest *g)
 {
-	struct guest_end *e = calloc(1, sizeof(*e));
-
-	if (!e) {
-		log_line("%s: no memory to end it", g->name);
-		return NULL;
-	}
-	e->guest = g;
-	e->domain = g->domain;
-	e->job.work = destroy_domain;
-	e->job.done = domain_destroyed;
-	e->ran_ms = (loop_now_ns() - g->started_ns) / NS_PER_MS;
-	return e;
+	g->end = (struct guest_end){
+		.domain = g->domain,
+		.job = { .work = destroy_domain, .done = domain_destroyed },
+		.ran_ms = (loop_now_ns() - g->started_ns) / NS_PER_MS,
+	};
 }
 
-static void run(struct guest *g, struct guest_end *e)
+static void run(struct guest *g)
 {
 	console_sync_cancel(g->sync);
 	g->sync = NULL;
-	g->end = e;
-	e->nr_pending = 2;
-	if (e->domain == NO_DOMAIN)
-		e->nr_pending--;
+	g->end.nr_pending = 2;
+	if (g->end.domain == NO_DOMAIN)
+		g->end.nr_pending--;
 	else
-		jobs_submit(g->lodged->jobs, &e->job);
-	devices_end(g, devices_gone, e);
+		jobs_submit(g->lodged->jobs, &g->end.job);
+	devices_end(g, devices_gone, g);
 }
 
 void guest_abort(struct guest *g, void (*then)(void *argument), void *argument)
 {
-	struct guest_end *e = begin(g);
-
-	if (!e) { /* the domain stays paused, without a record: the next lodged removes it */
-		then(argument);
-		return;
-	}
-	e->then = then;
-	e->argument = argument;
-	run(g, e);
+	begin(g);
+	g->end.then = then;
+	g->end.argument = argument;
+	run(g);
 }
 
 void guest_destroy(struct guest *g, const char *reason, const char *text)
 {
-	struct guest_end *e;
 	bool is_host = !strcmp(reason, end_reason_name(END_HOST_SHUTDOWN));
 
 	if (g->state == GUEST_BUILDING) {
@@ -196,9 +163,7 @@ void guest_destroy(struct guest *g, const char *reason, const char *text)
 		forget_or_save(g);
 		return;
 	}
-	e = begin(g);
-	if (!e)
-		return;
+	begin(g);
 	if (g->state == GUEST_RUNNING || !g->why) { /* else why it ended is known */
 		cJSON_Delete(g->why);
 		g->why = why_create(is_host ? END_HOST_SHUTDOWN : END_DESTROYED, text);
@@ -206,7 +171,7 @@ void guest_destroy(struct guest *g, const char *reason, const char *text)
 	}
 	why_set_action(g->why, "destroy");
 	g->state = GUEST_DYING;
-	run(g, e);
+	run(g);
 	guest_changed(g, NULL);
 }
 
@@ -255,13 +220,13 @@ static int set_aside(struct guest *g, struct err *err)
 		return ret;
 	kept->active = config_get(g->active);
 	kept->state = GUEST_ENDED;
-	kept->domain = g->domain;
 	kept->has_crashed = g->has_crashed;
 	kept->started = g->started;
 	kept->started_ns = g->started_ns;
 	kept->why = cJSON_Duplicate(g->why, true);
 	memcpy(kept->domain_uuid, g->domain_uuid, sizeof(kept->domain_uuid));
-	g->domain = NO_DOMAIN;
+	guest_set_domain(kept, g->domain);
+	guest_set_domain(g, NO_DOMAIN);
 	g->state = GUEST_OFF;
 	g->requested = NULL;
 	g->is_paused = false;
@@ -273,52 +238,46 @@ static int set_aside(struct guest *g, struct err *err)
 /* The next one wants the same disks: it is DYING until its backends have gone, without a domain of its own. */
 static void rename_restart(struct guest *g)
 {
-	struct guest_end *e = begin(g);
 	struct err err;
 
-	if (!e || set_aside(g, &err)) {
-		log_line("%s: not set aside: %s", g->name, e ? err.text : "no memory");
-		free(e);
+	if (set_aside(g, &err)) {
+		log_line("%s: not set aside: %s", g->name, err.text);
 		guest_destroy(g, end_reason_name(END_DESTROYED), "");
 		return;
 	}
-	e->domain = NO_DOMAIN;
+	begin(g);
 	g->is_restarting = true;
 	g->state = GUEST_DYING;
-	run(g, e);
+	run(g);
 	save(g);
 	guest_changed(g, NULL);
 }
 
 static void console_synced(void *argument)
 {
-	struct guest_end *e = argument;
+	struct guest *g = argument;
 
-	e->guest->sync = NULL;
-	run(e->guest, e);
+	g->sync = NULL;
+	run(g);
 }
 
 /* It has ended by itself, and perhaps said why, so short ago that lodge-console has not even mapped its ring: that
  * takes a domain that is there. */
-static void run_after_console(struct guest *g, struct guest_end *e)
+static void run_after_console(struct guest *g)
 {
-	g->end = e;
-	g->sync = console_sync_begin(g->lodged, g->domain, console_synced, e);
+	g->sync = console_sync_begin(g->lodged, g->domain, console_synced, g);
 	if (!g->sync)
-		run(g, e);
+		run(g);
 }
 
 static void end_and(struct guest *g, bool is_restart)
 {
-	struct guest_end *e = begin(g);
-
-	if (!e)
-		return;
+	begin(g);
 	g->is_restarting = is_restart;
 	if (is_restart)
 		save(g); /* who is killed from here on starts it again all the same */
 	g->state = GUEST_DYING;
-	run_after_console(g, e);
+	run_after_console(g);
 	guest_changed(g, NULL);
 }
 

@@ -370,7 +370,7 @@ static void go_on(struct guest_start *s)
 	struct guest *g = s->guest;
 
 	loop_timer_stop(&s->progress);
-	g->domain = s->domain;
+	guest_set_domain(g, s->domain);
 	g->is_paused = s->request.is_paused;
 	g->started = time(NULL);
 	g->started_ns = loop_now_ns();

@@ -20,37 +20,60 @@ void guest_uuid_text(const uint8_t uuid[16], char ret_text[37])
 	uuid_unparse_lower(uuid, ret_text);
 }
 
+static int compare_name(const void *key, const void *item)
+{
+	const struct guest *g = item;
+
+	return strcmp(key, g->name);
+}
+
+static int compare_uuid(const void *key, const void *item)
+{
+	const struct guest *g = item;
+
+	return memcmp(key, g->uuid, sizeof(g->uuid));
+}
+
+static int compare_domain(const void *key, const void *item)
+{
+	const struct guest *g = item;
+	uint32_t domain = *(const uint32_t *)key;
+
+	return (domain > g->domain) - (domain < g->domain);
+}
+
+void guests_init(struct lodged *l)
+{
+	list_init(&l->guests);
+	l->by_name = (struct index){ .compare = compare_name };
+	l->by_uuid = (struct index){ .compare = compare_uuid };
+	l->by_domain = (struct index){ .compare = compare_domain };
+}
+
 struct guest *guest_by_name(struct lodged *l, const char *name)
 {
-	struct guest *g;
-
-	list_for_each_entry(g, &l->guests, node) {
-		if (!strcmp(g->name, name))
-			return g;
-	}
-	return NULL;
+	return index_find(&l->by_name, name);
 }
 
 struct guest *guest_by_uuid(struct lodged *l, const uint8_t uuid[16])
 {
-	struct guest *g;
-
-	list_for_each_entry(g, &l->guests, node) {
-		if (!memcmp(g->uuid, uuid, sizeof(g->uuid)))
-			return g;
-	}
-	return NULL;
+	return index_find(&l->by_uuid, uuid);
 }
 
 struct guest *guest_by_domain(struct lodged *l, uint32_t domain)
 {
-	struct guest *g;
+	return index_find(&l->by_domain, &domain);
+}
 
-	list_for_each_entry(g, &l->guests, node) {
-		if (g->domain == domain)
-			return g;
-	}
-	return NULL;
+void guest_set_domain(struct guest *g, uint32_t domain)
+{
+	struct index *x = &g->lodged->by_domain;
+
+	if (g->domain != NO_DOMAIN)
+		index_remove(x, &g->domain, g);
+	g->domain = domain;
+	if (domain != NO_DOMAIN)
+		index_add(x, &domain, g); /* a guest that is made reserves the room */
 }
 
 static bool is_number(const char *text)
@@ -101,17 +124,32 @@ int guest_check_name(const char *name, struct err *err)
 	return 0;
 }
 
+/* By its name, for which there is room. */
 static void insert(struct lodged *l, struct guest *g)
 {
-	struct guest *other;
+	struct guest *next = index_after(&l->by_name, g->name);
 
-	list_for_each_entry(other, &l->guests, node) {
-		if (strcmp(other->name, g->name) > 0) {
-			list_insert_before(&other->node, &g->node);
-			return;
-		}
-	}
-	list_push_back(&l->guests, &g->node);
+	if (next)
+		list_insert_before(&next->node, &g->node);
+	else
+		list_push_back(&l->guests, &g->node);
+	index_add(&l->by_name, g->name, g);
+}
+
+static void take_out(struct guest *g)
+{
+	index_remove(&g->lodged->by_name, g->name, g);
+	list_remove(&g->node);
+}
+
+static int make_room(struct lodged *l)
+{
+	size_t nr = l->by_name.nr + 1;
+
+	return index_reserve(&l->by_name, nr) || index_reserve(&l->by_uuid, nr) ||
+			       index_reserve(&l->by_domain, nr)
+		       ? -ENOMEM
+		       : 0;
 }
 
 static void restart_now(struct loop_timer *t)
@@ -142,7 +180,7 @@ int guest_create(struct lodged *l, const char *name, const uint8_t uuid[16],
 	g = guest_by_uuid(l, uuid);
 	if (g)
 		return err_set(err, -EEXIST, "its uuid is that of the guest \"%s\"", g->name);
-	g = calloc(1, sizeof(*g));
+	g = make_room(l) ? NULL : calloc(1, sizeof(*g));
 	if (g)
 		g->name = strdup(name);
 	if (!g || !g->name) {
@@ -156,6 +194,7 @@ int guest_create(struct lodged *l, const char *name, const uint8_t uuid[16],
 	list_init(&g->devices);
 	list_init(&g->waiters);
 	insert(l, g);
+	index_add(&l->by_uuid, g->uuid, g);
 	*ret_guest = g;
 	return 0;
 }
@@ -165,10 +204,10 @@ void guest_free(struct guest *g)
 	struct list_node *n;
 
 	loop_timer_stop(&g->restart);
-	if (g->sync) /* what was to come after it does not */
-		free(g->end);
 	console_sync_cancel(g->sync);
-	list_remove(&g->node);
+	guest_set_domain(g, NO_DOMAIN);
+	index_remove(&g->lodged->by_uuid, g->uuid, g);
+	take_out(g);
 	while ((n = list_pop_front(&g->waiters))) {
 		struct guest_waiter *w = list_entry(n, struct guest_waiter, node);
 
@@ -193,8 +232,8 @@ static char *change_name(struct guest *g, char *name)
 {
 	char *before = g->name;
 
+	take_out(g);
 	g->name = name;
-	list_remove(&g->node);
 	insert(g->lodged, g);
 	return before;
 }

@@ -26,6 +26,17 @@ enum guest_state {
 
 #define NO_DOMAIN LODGE_DOMAIN_ANY
 
+/* Of guest-end.c. A part of each guest: who has no memory left can still end one. */
+struct guest_end {
+	struct job job;
+	uint32_t domain;
+	int ret;
+	unsigned int nr_pending; /* the domain, the backends */
+	uint64_t ran_ms;
+	void (*then)(void *argument); /* of a start that failed; else NULL */
+	void *argument;
+};
+
 struct guest {
 	struct list_node node; /* lodged->guests */
 	struct lodged *lodged;
@@ -35,7 +46,7 @@ struct guest {
 	struct config *active;  /* what its domain was made from; NULL: there is none */
 
 	enum guest_state state;
-	uint32_t domain; /* NO_DOMAIN: none */
+	uint32_t domain; /* NO_DOMAIN: none; guest_set_domain() */
 	uint8_t domain_uuid
 		[16];   /* as the hypervisor knows it: differs for one that was set aside */
 	bool is_paused; /* by an administrator */
@@ -46,7 +57,7 @@ struct guest {
 	struct list devices;   /* struct device */
 
 	struct guest_start *start; /* while BUILDING */
-	struct guest_end *end;     /* while DYING */
+	struct guest_end end;      /* while DYING */
 	struct console_sync *sync; /* its last lines are on their way to its log */
 	struct loop_timer restart; /* it waits for its next start */
 	struct restart_history restarts;
@@ -69,6 +80,9 @@ struct guest *guest_find(struct lodged *l, const char *name); /* a name, a uuid 
 struct guest *guest_by_name(struct lodged *l, const char *name);
 struct guest *guest_by_uuid(struct lodged *l, const uint8_t uuid[16]);
 struct guest *guest_by_domain(struct lodged *l, uint32_t domain);
+
+void guests_init(struct lodged *l);
+void guest_set_domain(struct guest *g, uint32_t domain);
 
 /* A guest that is OFF and has no definition. -EEXIST when name or uuid is in use. */
 must_check int guest_create(struct lodged *l, const char *name, const uint8_t uuid[16],

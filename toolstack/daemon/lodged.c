@@ -143,6 +143,9 @@ void lodged_close(struct lodged *l)
 		devices_forget(g);
 		guest_free(g);
 	}
+	index_fini(&l->by_name);
+	index_fini(&l->by_uuid);
+	index_fini(&l->by_domain);
 	why_forget_all(l);
 	nodes_close(l->nodes);
 	hypervisor_close(l->hv);
@@ -156,7 +159,7 @@ int lodged_open(struct lodged *l, hypervisor_open_fn open_hv, void *argument, st
 {
 	int ret;
 
-	list_init(&l->guests);
+	guests_init(l);
 	list_init(&l->gone);
 	list_init(&l->clients);
 	events_init(&l->events);

@@ -3,6 +3,7 @@
 #define LODGE_DAEMON_LODGED_H
 
 #include "daemon/events.h"
+#include "daemon/index.h"
 #include "daemon/jobs.h"
 #include "daemon/loop.h"
 #include "daemon/nodes.h"
@@ -37,9 +38,10 @@ struct lodged {
 	char *host;       /* what makes MAC addresses this host's; may be NULL */
 	char boot_id[40]; /* records of another boot are of guests that are gone */
 
-	struct list guests; /* struct guest, in the order of their names */
-	struct list gone;   /* struct memory: why guests that are forgotten ended, latest first */
-	uint64_t change;    /* of domains, seen so far */
+	struct list guests;                       /* struct guest, in the order of their names */
+	struct index by_name, by_uuid, by_domain; /* the same; by_domain those that have one */
+	struct list gone; /* struct memory: why guests that are forgotten ended, latest first */
+	uint64_t change;  /* of domains, seen so far */
 	struct nodes_watch domains_watch;
 
 	struct events events;

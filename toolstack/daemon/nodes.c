@@ -5,12 +5,14 @@
 #include "daemon/nodes.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/batch.h"
+#include "daemon/index.h"
 #include "daemon/lodged.h"
 #include "daemon/loop.h"
 #include "daemon/wire.h"
@@ -34,6 +36,7 @@ struct nodes {
 	struct loop *loop;
 	struct loop_task deliver, wake;
 	struct list watches, events, debts, waiters;
+	struct index by_number; /* the watches */
 	uint64_t nr_tokens;
 };
 
@@ -224,11 +227,15 @@ int nodes_watch(struct nodes *n, struct nodes_watch *w, struct err *err, const c
 	va_end(arguments);
 	if (length < 0 || (size_t)length >= sizeof(w->path))
 		return err_set(err, -ENAMETOOLONG, "xenstore: the path is too long to watch");
-	snprintf(w->token, sizeof(w->token), "%llu", (unsigned long long)++n->nr_tokens);
-	ret = tell_store(n, XS_WATCH, w);
+	w->number = ++n->nr_tokens;
+	snprintf(w->token, sizeof(w->token), "%" PRIu64, w->number);
+	ret = index_reserve(&n->by_number, n->by_number.nr + 1);
+	if (!ret)
+		ret = tell_store(n, XS_WATCH, w);
 	if (ret)
 		return err_errno(err, ret, "xenstore: watching %s", w->path);
 	list_push_back(&n->watches, &w->node);
+	index_add(&n->by_number, &w->number, w);
 	return 0;
 }
 
@@ -237,6 +244,7 @@ void nodes_unwatch(struct nodes *n, struct nodes_watch *w)
 	if (!list_node_is_linked(&w->node))
 		return;
 	list_remove(&w->node);
+	index_remove(&n->by_number, &w->number, w);
 	(void)!tell_store(n, XS_UNWATCH, w); /* that it knows of none is as good */
 }
 
@@ -256,15 +264,19 @@ static void keep_event(struct wire *wire, char *data, size_t bytes)
 	loop_soon(n->loop, &n->deliver);
 }
 
+static int compare_number(const void *key, const void *item)
+{
+	const struct nodes_watch *w = item;
+	uint64_t number = *(const uint64_t *)key;
+
+	return (number > w->number) - (number < w->number);
+}
+
 static struct nodes_watch *find_watch(const struct nodes *n, const char *token)
 {
-	struct nodes_watch *w;
+	uint64_t number = strtoull(token, NULL, 10);
 
-	list_for_each_entry(w, &n->watches, node) {
-		if (!strcmp(w->token, token))
-			return w;
-	}
-	return NULL;
+	return index_find(&n->by_number, &number);
 }
 
 static void deliver(struct loop_task *t)
@@ -338,6 +350,7 @@ int nodes_open(struct loop *l, const char *socket_path, unsigned int timeout_ms,
 	n->deliver.run = deliver;
 	n->wake.run = wake;
 	list_init(&n->watches);
+	n->by_number = (struct index){ .compare = compare_number };
 	list_init(&n->events);
 	list_init(&n->debts);
 	list_init(&n->waiters);
@@ -371,6 +384,7 @@ void nodes_close(struct nodes *n)
 	}
 	while ((node = list_first(&n->debts))) /* the next lodged finds what is left of guests */
 		debt_free(list_entry(node, struct nodes_debt, node));
+	index_fini(&n->by_number);
 	free(n);
 }
 

@@ -94,6 +94,7 @@ struct nodes_watch {
 	struct list_node node;
 	char path[256];
 	char token[24];
+	uint64_t number; /* which is the token */
 	/* path: what changed, the watched node itself or one below. Called from the loop, never from
 	 * inside of nodes_run(); once right after it was set. May unset the watch. */
 	void (*changed)(struct nodes_watch *w, const char *path);

@@ -307,7 +307,7 @@ static void load_domain(struct guest *g, const cJSON *object)
 	if (!boot || strcmp(boot, g->lodged->boot_id) != 0 || !uuid ||
 	    uuid_parse(uuid, g->domain_uuid) || !g->active)
 		return;
-	g->domain = number_of(object, "domain", NO_DOMAIN);
+	guest_set_domain(g, number_of(object, "domain", NO_DOMAIN));
 	g->started = number_of(object, "started", 0);
 	g->started_ns = loop_now_ns();
 	g->is_paused = is_true(object, "paused");

@@ -12,33 +12,67 @@
 
 #define LINES_MAX     10000u
 #define LINES_DEFAULT 100u
+#define LIST_BYTES    (RPC_LINE_MAX / 2) /* of guests in one answer; the rest is asked for */
 
+static int compare_domains(const void *a, const void *b)
+{
+	const struct lodge_domain_info *x = a, *y = b;
+
+	return (x->domain > y->domain) - (x->domain < y->domain);
+}
+
+/* They are in the order of their numbers. */
 static const struct lodge_domain_info *find_info(const struct lodge_domain_info *infos, size_t nr,
 						 uint32_t domain)
 {
-	for (size_t i = 0; i < nr; i++) {
-		if (infos[i].domain == domain)
-			return &infos[i];
+	const struct lodge_domain_info key = { .domain = domain };
+
+	return nr ? bsearch(&key, infos, nr, sizeof(key), compare_domains) : NULL;
+}
+
+/* Adds it as the text that is sent, whose length is returned. */
+static size_t add_text_of(cJSON *array, cJSON *object)
+{
+	char *text = cJSON_PrintUnformatted(object);
+	size_t bytes = text ? strlen(text) : 0;
+
+	if (text)
+		cJSON_AddItemToArray(array, cJSON_CreateRaw(text));
+	cJSON_free(text);
+	cJSON_Delete(object);
+	return bytes;
+}
+
+/* Those behind a name, as many as fit into an answer: false, and not all. */
+static bool add_guests(cJSON *array, struct lodged *l, const char *after, bool is_all,
+		       const struct lodge_domain_info *infos, size_t nr)
+{
+	struct guest *g;
+	size_t bytes = 0;
+
+	list_for_each_entry(g, &l->guests, node) {
+		bool is_meant = is_all || g->state != GUEST_OFF || g->is_restarting;
+
+		if (!is_meant || (after && strcmp(g->name, after) <= 0))
+			continue;
+		if (bytes > LIST_BYTES)
+			return false;
+		bytes += add_text_of(array, guest_record(g, find_info(infos, nr, g->domain)));
 	}
-	return NULL;
+	return true;
 }
 
 void verb_list(struct lodged *l, struct request *r)
 {
 	cJSON *result = cJSON_CreateObject(), *guests = cJSON_AddArrayToObject(result, "guests");
-	bool is_all = request_flag(r, "all");
 	struct lodge_domain_info *infos = NULL;
-	struct guest *g;
 	uint64_t change;
 	size_t nr = 0;
 
 	if (hypervisor_list(l->hv, 0, &infos, &nr, &change))
 		request_warn(r, "the hypervisor does not answer");
-	list_for_each_entry(g, &l->guests, node) {
-		if (is_all || g->state != GUEST_OFF || g->is_restarting)
-			cJSON_AddItemToArray(guests,
-					     guest_record(g, find_info(infos, nr, g->domain)));
-	}
+	if (!add_guests(guests, l, request_text(r, "after"), request_flag(r, "all"), infos, nr))
+		cJSON_AddTrueToObject(result, "more");
 	free(infos);
 	request_ok(r, result);
 }

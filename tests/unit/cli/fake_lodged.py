@@ -6,6 +6,7 @@ console answers its first line, then gives back what it gets, in capitals, until
 
 import json
 import os
+import select
 import socket
 import socketserver
 import tempfile
@@ -48,7 +49,7 @@ class Lodged:
         return server
 
     def lines_for(self, request):
-        verb, guest = request["verb"], request.get("guest", "")
+        verb, guest = request["verb"], request.get("guest") or request.get("after", "")
         for key in f"{verb} {guest}", verb:
             if key in self.replies:
                 lines = self.replies[key]
@@ -71,10 +72,15 @@ class Lodged:
                 text = json.dumps(reply, ensure_ascii=False)
                 lines_out.write(text.replace("RUN", self.folder.name).encode() + b"\n")
 
-    def talk(self, lines_in, lines_out, _connection):
+    def talk(self, lines_in, lines_out, connection):
         self.console_lines.append(lines_in.readline().decode().rstrip("\n"))
         lines_out.write(self.console_answer.encode() + b"\n" + self.console_output)
         if not self.console_answer.startswith("ok"):
+            return
+        if "console stalls" in self.replies:
+            poll = select.poll()
+            poll.register(connection, select.POLLRDHUP)
+            poll.poll(20000)
             return
         while "console ends" not in self.replies:
             data = lines_in.read1(100)

@@ -580,6 +580,39 @@ START_TEST(autostart_wants_to_be_told_which)
 }
 END_TEST
 
+/* As long as a description may say. */
+static void set_long_title(const char *name)
+{
+	struct domain_description *d = guest_by_name(&lodged, name)->defined->d;
+
+	free(d->title);
+	d->title = malloc(300001);
+	ck_assert_ptr_nonnull(d->title);
+	memset(d->title, 'x', 300000);
+	d->title[300000] = '\0';
+}
+
+START_TEST(more_guests_than_an_answer_holds_are_listed_in_parts)
+{
+	const cJSON *result;
+
+	for (char name[] = "a"; *name < 'e'; ++*name) {
+		define(name, "");
+		set_long_title(name);
+	}
+	result = world_ok("{'verb':'list','all':true}");
+	ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(result, "guests")), 2);
+	ck_assert(cJSON_IsTrue(cJSON_GetObjectItem(result, "more")));
+	result = world_ok("{'verb':'list','all':true,'after':'b'}");
+	ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(result, "guests")), 2);
+	ck_assert(!cJSON_HasObjectItem(result, "more"));
+	ck_assert_str_eq(
+		text_of(cJSON_GetArrayItem(cJSON_GetObjectItem(result, "guests"), 1), "name"), "d");
+	result = world_ok("{'verb':'list','all':true,'after':'d'}");
+	ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(result, "guests")), 0);
+}
+END_TEST
+
 UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_is_in_xenstore,
 	  a_destroyed_guest_leaves_nothing, the_end_of_a_forgotten_guest_can_be_asked_for,
 	  a_guest_that_is_created_paused_waits, a_build_that_fails_anywhere_leaves_nothing,
@@ -605,4 +638,5 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  an_answer_that_is_too_long_is_an_error_and_not_the_end,
 	  numbers_that_are_not_whole_or_too_large_are_refused,
 	  no_object_in_an_answer_has_a_member_twice, a_guest_that_cannot_be_renamed_keeps_its_name,
-	  a_guest_whose_pause_cannot_be_written_down_goes_on, autostart_wants_to_be_told_which)
+	  a_guest_whose_pause_cannot_be_written_down_goes_on, autostart_wants_to_be_told_which,
+	  more_guests_than_an_answer_holds_are_listed_in_parts)
