@@ -30,6 +30,7 @@ struct leaf {
 
 struct leaves {
 	struct leaf *items;
+	struct leaf **sorted; /* the same, to be found by their paths */
 	size_t nr, max;
 	bool no_memory;
 };
@@ -53,23 +54,28 @@ static char *attribute_of(const xmlNode *n, const char *name)
 	return n ? (char *)xmlGetNoNsProp(n, (const xmlChar *)name) : NULL;
 }
 
-/* Which of its kind n is, from 0. */
+/* Which of its kind n is, from 0: known by the one before, which was asked before. */
 static unsigned int index_of(const xmlNode *n)
 {
-	unsigned int index = 0;
+	return (unsigned int)(uintptr_t)n->_private;
+}
 
-	for (const xmlNode *p = n->prev; p; p = p->prev)
-		index += is_named(p, (const char *)n->name);
-	return index;
+static void number_node(xmlNode *n)
+{
+	const xmlNode *p = n->prev;
+
+	while (p && !is_named(p, (const char *)n->name))
+		p = p->prev;
+	n->_private = p ? (void *)(uintptr_t)(index_of(p) + 1) : NULL;
 }
 
 static bool has_twin(const xmlNode *n)
 {
-	for (const xmlNode *p = n->next; p; p = p->next) {
-		if (is_named(p, (const char *)n->name))
-			return true;
-	}
-	return index_of(n) > 0;
+	const xmlNode *p = n->next;
+
+	while (p && !is_named(p, (const char *)n->name))
+		p = p->next;
+	return p || index_of(n);
 }
 
 /* To be given to xmlFree(); NULL: it has none. */
@@ -115,6 +121,7 @@ static void free_leaves(struct leaves *l)
 		free(l->items[i].value);
 	}
 	free(l->items);
+	free(l->sorted);
 }
 
 static bool has_elements(const xmlNode *n)
@@ -153,11 +160,12 @@ static void put_path(char ret_path[PATH_MAX_BYTES], const char *above, const xml
 }
 
 /* What n and everything in it says. The depth is that of a description, which is small. */
-static void flatten(struct leaves *l, const xmlNode *n, const char *above)
+static void flatten(struct leaves *l, xmlNode *n, const char *above)
 {
 	char path[PATH_MAX_BYTES];
 	bool is_device;
 
+	number_node(n);
 	put_path(path, above, n, &is_device);
 	if (is_device)
 		add_leaf(l, path, "", true);
@@ -169,7 +177,7 @@ static void flatten(struct leaves *l, const xmlNode *n, const char *above)
 		xmlFree(text);
 		return;
 	}
-	for (const xmlNode *c = n->children; c; c = c->next) {
+	for (xmlNode *c = n->children; c; c = c->next) {
 		if (c->type == XML_ELEMENT_NODE)
 			flatten(l, c, path);
 	}
@@ -182,27 +190,63 @@ static xmlDoc *read_xml(const char *text)
 				     XML_PARSE_NOWARNING);
 }
 
+static int compare_leaves(const struct leaf *a, const struct leaf *b)
+{
+	int order = strcmp(a->path, b->path);
+
+	return order ? order : (int)a->is_device - (int)b->is_device;
+}
+
+/* Those that are alike stay in their order. */
+static int compare_sorted(const void *a, const void *b)
+{
+	const struct leaf *x = *(struct leaf *const *)a, *y = *(struct leaf *const *)b;
+	int order = compare_leaves(x, y);
+
+	return order ? order : (x > y) - (x < y);
+}
+
+static void sort(struct leaves *l)
+{
+	l->sorted = calloc(l->nr + 1, sizeof(struct leaf *));
+	if (!l->sorted) {
+		l->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < l->nr; i++)
+		l->sorted[i] = &l->items[i];
+	qsort(l->sorted, l->nr, sizeof(struct leaf *), compare_sorted);
+}
+
 static int read_leaves(struct leaves *l, const char *text)
 {
 	xmlDoc *doc = read_xml(text);
-	const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+	xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
 
-	for (const xmlNode *c = root ? root->children : NULL; c; c = c->next) {
+	for (xmlNode *c = root ? root->children : NULL; c; c = c->next) {
 		if (c->type == XML_ELEMENT_NODE)
 			flatten(l, c, "");
 	}
+	if (root && !l->no_memory)
+		sort(l);
 	xmlFreeDoc(doc);
 	return !root || l->no_memory ? -ENOMEM : 0;
 }
 
+/* The first that is like it. */
 static struct leaf *find_leaf(const struct leaves *l, const struct leaf *like)
 {
-	for (size_t i = 0; i < l->nr; i++) {
-		if (!strcmp(l->items[i].path, like->path) &&
-		    l->items[i].is_device == like->is_device)
-			return &l->items[i];
+	size_t from = 0, to = l->nr;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (compare_leaves(l->sorted[middle], like) < 0)
+			from = middle + 1;
+		else
+			to = middle;
 	}
-	return NULL;
+	return from < l->nr && !compare_leaves(l->sorted[from], like) ? l->sorted[from] : NULL;
 }
 
 /* Part of a device that one side does not have at all. */

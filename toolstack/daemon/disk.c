@@ -317,8 +317,8 @@ static void status_changed(struct nodes_watch *w, const char *path)
 	bool is_full = text && !strcmp(text, "no-space");
 
 	free(text);
-	if (!d->guest || is_full == disk->is_full)
-		return;
+	if (!d->guest || is_full == disk->is_full || !nodes_is_up(d->lodged->nodes))
+		return; /* without a store nothing is known; it tells when it is back */
 	disk->is_full = is_full;
 	snprintf(d->error, sizeof(d->error), "%s",
 		 is_full ? "no space is left for its image; the guest waits until there is" : "");

@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
@@ -19,6 +22,8 @@
 #define OVS       "/usr/bin/ovs-vsctl"
 #define NFT       "/usr/sbin/nft"
 #define WORDS_MAX 24
+
+#define PROGRAM_MS 10000 /* nothing else is done meanwhile */
 
 extern char **environ;
 
@@ -59,7 +64,29 @@ static int start_program(const char *const *arguments, int input, pid_t *ret_pid
 	return -code;
 }
 
-int run_program(const char *const *arguments, const char *text, struct err *err)
+/* -ETIMEDOUT: it had to be killed. */
+static int wait_for_end(pid_t pid, int timeout_ms, int *ret_status)
+{
+	int fd cleanup_close = pidfd_open(pid, 0);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int ready = 1;
+
+	if (fd >= 0) {
+		do
+			ready = poll(&p, 1, timeout_ms);
+		while (ready < 0 && errno == EINTR);
+	}
+	if (!ready)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, ret_status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return ready ? 0 : -ETIMEDOUT;
+}
+
+int run_program_within(const char *const *arguments, const char *text, int timeout_ms,
+		       struct err *err)
 {
 	int input cleanup_close = text ? text_file(text) : open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int code = input < 0 ? -EIO : 0, status;
@@ -69,14 +96,18 @@ int run_program(const char *const *arguments, const char *text, struct err *err)
 		code = start_program(arguments, input, &pid);
 	if (code)
 		return err_errno(err, code, "%s", arguments[0]);
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return err_errno(err, -errno, "%s", arguments[0]);
-	}
+	code = wait_for_end(pid, timeout_ms, &status);
+	if (code)
+		return err_errno(err, code, "%s", arguments[0]);
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	return err_set(err, -EIO, "%s failed: exit status %d", arguments[0],
 		       WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
+int run_program(const char *const *arguments, const char *text, struct err *err)
+{
+	return run_program_within(arguments, text, PROGRAM_MS, err);
 }
 
 /* Nobody waits for an administrator's script: the shell ends at once, and leaves it running. */

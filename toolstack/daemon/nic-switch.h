@@ -24,5 +24,8 @@ void nic_filter_remove(const char *name);
 
 /* Runs a program and waits for it; its input is text (NULL: none). The error has its exit status. */
 must_check int run_program(const char *const *arguments, const char *text, struct err *err);
+/* The same; one that has not ended by then is killed: -ETIMEDOUT. By run_program() that is after ten seconds. */
+must_check int run_program_within(const char *const *arguments, const char *text, int timeout_ms,
+				  struct err *err);
 
 #endif

@@ -802,6 +802,23 @@ START_TEST(a_backend_that_takes_its_time_may_outlive_its_guest)
 }
 END_TEST
 
+START_TEST(a_disk_without_room_is_not_told_to_have_it_again_because_the_store_is_gone)
+{
+	const struct device *d;
+
+	create("web", "a.img", "");
+	d = device_find(guest_by_name(&lodged, "web"), &disk_class, "xvda");
+	write_node(BACK "/status", "no-space");
+	world_until(*d->error);
+	write_node(BACK "/status", "no-space"); /* an event that comes together with the end */
+	world_kill_store();
+	world_until(!nodes_is_up(lodged.nodes));
+	ck_assert(strstr(d->error, "no space"));
+	world_start_store(); /* which knows nothing of it */
+	world_until(!*d->error);
+}
+END_TEST
+
 static void ignore(void *argument, int ret, const struct err *err)
 {
 	(void)argument;
@@ -845,4 +862,5 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_backend_that_a_second_lodged_has_started_is_known_to_the_third,
 	  rename_restart_waits_until_the_disks_are_free,
 	  a_backend_that_takes_its_time_may_outlive_its_guest,
+	  a_disk_without_room_is_not_told_to_have_it_again_because_the_store_is_gone,
 	  apply_says_so_when_a_device_cannot_be_detached)

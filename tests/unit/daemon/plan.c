@@ -124,8 +124,36 @@ START_TEST(a_device_that_comes_or_goes_is_one_change)
 }
 END_TEST
 
+#define MANY 30000u
+
+/* Many elements alike, of which the last has this in it; to be freed. */
+static char *many(const char *last)
+{
+	char *text = malloc(MANY * 6 + 100), *to = text;
+
+	ck_assert_ptr_nonnull(text);
+	to = stpcpy(to, "<domain><x>");
+	for (unsigned int i = 0; i < MANY; i++)
+		to = stpcpy(to, "<y/>");
+	sprintf(to, "<y>%s</y></x></domain>", last);
+	return text;
+}
+
+START_TEST(long_descriptions_are_compared_in_no_time)
+{
+	char *a = many("1"), *b = many("2");
+
+	told[0] = '\0';
+	ck_assert_int_eq(config_compare(a, b, tell, NULL), 0);
+	ck_assert_str_eq(told, "x/y[30000]:1>2 ");
+	free(a);
+	free(b);
+}
+END_TEST
+
 UNIT_MAIN("daemon-plan", world_setup, world_teardown, the_same_description_changes_nothing,
 	  each_change_says_when_it_takes_effect,
 	  everything_waits_for_the_next_start_of_a_guest_that_is_off,
 	  apply_does_what_can_be_done_now_and_keeps_the_rest,
-	  apply_refuses_as_a_whole_what_is_not_possible, a_device_that_comes_or_goes_is_one_change)
+	  apply_refuses_as_a_whole_what_is_not_possible, a_device_that_comes_or_goes_is_one_change,
+	  long_descriptions_are_compared_in_no_time)

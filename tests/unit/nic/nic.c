@@ -188,10 +188,19 @@ START_TEST(a_program_gets_its_input_and_its_failure_is_told)
 }
 END_TEST
 
+START_TEST(a_program_that_does_not_end_is_killed)
+{
+	static const char *const slow[] = { "/bin/sleep", "100", NULL };
+
+	ck_assert_int_eq(run_program_within(slow, NULL, 50, &err), -ETIMEDOUT);
+	ck_assert(strstr(err.text, "/bin/sleep"));
+}
+END_TEST
+
 UNIT_MAIN("nic", setup, NULL, a_tap_device_has_as_many_queues_as_asked_for_and_goes_with_them,
 	  a_device_joins_a_bridge_once_and_takes_its_mtu,
 	  vlans_are_refused_on_a_bridge_without_and_set_on_one_with,
 	  what_cannot_be_plugged_in_is_refused_with_the_remedy,
 	  a_script_connects_the_device_without_being_waited_for,
 	  the_filter_is_understood_by_nft_and_replaced_and_removed,
-	  a_program_gets_its_input_and_its_failure_is_told)
+	  a_program_gets_its_input_and_its_failure_is_told, a_program_that_does_not_end_is_killed)
