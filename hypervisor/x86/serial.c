@@ -152,11 +152,18 @@ static void put_now(char c)
 	uart_write(UART_DATA, (uint8_t)c);
 }
 
+/* An NMI's dump empties the ring although another may be pumping: out may get past in, and stays there until
+ * as much has been written. */
+static bool ring_has_text(void)
+{
+	return (int32_t)(READ_ONCE(ring_in) - READ_ONCE(ring_out)) > 0;
+}
+
 /* Moves what fits from the ring to the UART; only who holds `pumping`. */
 static void fill_fifo(void)
 {
-	while (ring_out != READ_ONCE(ring_in) && (uart_read(UART_LINE_STATUS) & STATUS_ROOM)) {
-		for (unsigned i = 0; i < FIFO_BYTES && ring_out != READ_ONCE(ring_in); i++) {
+	while (ring_has_text() && (uart_read(UART_LINE_STATUS) & STATUS_ROOM)) {
+		for (unsigned i = 0; i < FIFO_BYTES && ring_has_text(); i++) {
 			uart_write(UART_DATA, ring[ring_out % RING_BYTES]);
 			WRITE_ONCE(ring_out, ring_out + 1);
 		}
@@ -173,11 +180,11 @@ static void pump(void)
 		if (__atomic_exchange_n(&pumping, 1, __ATOMIC_ACQUIRE))
 			return;
 		fill_fifo();
-		is_empty = ring_out == READ_ONCE(ring_in);
+		is_empty = !ring_has_text();
 		uart_write(UART_INTR_ENABLE,
 			   is_empty ? INTR_RECEIVE : INTR_RECEIVE | INTR_TRANSMIT);
 		__atomic_store_n(&pumping, 0, __ATOMIC_SEQ_CST);
-	} while (is_empty && ring_out != READ_ONCE(ring_in));
+	} while (is_empty && ring_has_text());
 }
 
 static void put_buffered(char c)
@@ -199,7 +206,7 @@ void serial_write_now(const char *text, size_t bytes)
 {
 	if (!serial_port)
 		return;
-	while (ring_out != READ_ONCE(ring_in))
+	while (ring_has_text())
 		put_now((char)ring[ring_out++ % RING_BYTES]);
 	for (size_t i = 0; i < bytes; i++) {
 		if (text[i] == '\n')
