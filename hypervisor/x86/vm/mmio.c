@@ -179,8 +179,19 @@ static int emulate(struct vcpu *v, const struct exit_info *x)
 	return 0;
 }
 
+/* What the access is for, when it is none that an instruction at rip makes. NULL: it is. */
+static const char *other_access(const struct vcpu *v, const struct exit_info *x)
+{
+	if (x->fault.is_fetch)
+		return "runs code";
+	if (x->fault.is_table_walk)
+		return "has page tables";
+	return vm_ops->is_injecting(v) ? "takes an event" : NULL; /* queued again: not delivered */
+}
+
 int exit_npt_fault(struct vcpu *v, const struct exit_info *x)
 {
+	const char *other;
 	struct mmio_region r;
 
 	if (is_allowed_now(v->domain, x))
@@ -188,11 +199,11 @@ int exit_npt_fault(struct vcpu *v, const struct exit_info *x)
 	if (!mmio_find(v->domain, x->fault.gpa, &r) && v->domain->privileged &&
 	    service_vm_map_device(v->domain, x->fault.gpa))
 		return 0;
-	if (unlikely(x->fault.is_fetch || x->fault.is_table_walk)) {
+	other = other_access(v, x);
+	if (unlikely(other)) {
 		vcpu_dump(v);
 		domain_crash(v->domain, "vCPU %u: %s at %#" PRIx64 ", where there is no memory",
-			     v->id, x->fault.is_fetch ? "runs code" : "has page tables",
-			     x->fault.gpa.a);
+			     v->id, other, x->fault.gpa.a);
 		return 0;
 	}
 	return emulate(v, x);

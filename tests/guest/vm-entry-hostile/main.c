@@ -138,6 +138,12 @@ static void run_into_nothing(void)
 	__asm__ volatile("jmp *%0" ::"r"(hole_alloc()));
 }
 
+/* An exception whose frame goes where no memory is: what runs then is not what stands at rip. */
+static void stack_in_hole(void)
+{
+	__asm__ volatile("mov %0, %%rsp; ud2" : : "r"((uint8_t *)hole_alloc() + 2048) : "memory");
+}
+
 /* The page tables themselves may lie where no memory is. */
 static void page_tables_in_hole(void)
 {
@@ -155,6 +161,7 @@ static const struct {
 	{ "cs", load_cs_with_l_and_d },    { "cr3", load_cr3_beyond_width },
 	{ "triple", triple_fault },        { "halt", halt_forever },
 	{ "fetch", run_into_nothing },     { "tables", page_tables_in_hole },
+	{ "stack", stack_in_hole },
 };
 
 /* A CPU that checks gives an exception; then the guest lives, and that is as good. */
