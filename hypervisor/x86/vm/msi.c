@@ -378,7 +378,7 @@ static uint32_t *table_word(struct vmsix *x, uint64_t offset, struct msix_entry 
 	if (offset < start || offset - start >= (uint64_t)x->nr * MSIX_ENTRY_BYTES)
 		return NULL;
 	*ret_e = &x->entry[(offset - start) / MSIX_ENTRY_BYTES];
-	return &(*ret_e)->word[offset / 4 % 4];
+	return &(*ret_e)->word[(offset - start) / 4 % 4]; /* it is aligned to 8 only */
 }
 
 /* One access of up to four bytes; the table takes aligned double words only (6.8.2). */
