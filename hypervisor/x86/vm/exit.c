@@ -299,10 +299,17 @@ static const struct exit_row {
 	[EXIT_UNKNOWN] = { exit_unknown, false },
 };
 
+static __attribute__((noinline)) void fail(struct vcpu *v, const struct exit_info *x, int err)
+{
+	vcpu_dump(v);
+	domain_crash(v->domain, "vCPU %u: exit %#" PRIx64 " at %#" PRIx64 ": error %d", v->id,
+		     x->raw_code, v->arch.regs.rip, err);
+}
+
 void vcpu_handle_exit(struct vcpu *v, struct exit_info *x)
 {
-	const struct exit_row *row =
-		&exit_table[x->kind]; /* the vendor's code made it: an enum exit_kind */
+	/* The kind is one of enum exit_kind: the vendor's code made it. */
+	const struct exit_row *row = &exit_table[x->kind];
 	int err;
 
 	if (row->skip_insn && unlikely(x->insn_len - 1 >= 15)) {
@@ -311,12 +318,8 @@ void vcpu_handle_exit(struct vcpu *v, struct exit_info *x)
 			return; /* unreadable by now: the guest runs into its own fault */
 	}
 	err = row->fn(v, x);
-	if (likely(err == 0)) {
-		if (row->skip_insn)
-			vcpu_set_next_rip(v, v->arch.regs.rip + x->insn_len);
-	} else if (err != EXIT_NO_SKIP) {
-		vcpu_dump(v);
-		domain_crash(v->domain, "vCPU %u: exit %#" PRIx64 " at %#" PRIx64 ": error %d",
-			     v->id, x->raw_code, v->arch.regs.rip, err);
-	}
+	if (likely(!err) && row->skip_insn)
+		vcpu_set_next_rip(v, v->arch.regs.rip + x->insn_len);
+	else if (unlikely(err) && err != EXIT_NO_SKIP)
+		fail(v, x, err);
 }

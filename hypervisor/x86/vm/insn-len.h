@@ -16,6 +16,7 @@ static inline uint32_t insn_len(struct vcpu *v, const struct exit_info *x)
 	struct insn_len_entry *e =
 		&v->arch.insn_len[rip * 0x9e3779b97f4a7c15 >> (64 - INSN_LEN_ORDER)];
 
+	__asm__("" : "+r"(e)); /* else the compiler works out each member's address anew */
 	/* A zeroed entry is of kind EXIT_INTR, which has no instruction. */
 	if (likely(e->rip == rip && e->cr3 == x->cr3 && e->kind == x->kind))
 		return e->len;
