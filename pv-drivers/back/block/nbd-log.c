@@ -91,18 +91,24 @@ bool nbd_log_is_half_full(const struct nbd_log *l)
 	return l->end - l->start > NBD_LOG_BYTES / 2;
 }
 
-bool nbd_log_next(const struct nbd_log *l, uint64_t *position, uint64_t *ret_offset, void *ret_data,
-		  uint32_t *ret_length)
+int nbd_log_next(const struct nbd_log *l, uint64_t *position, uint64_t *ret_offset, void *ret_data,
+		 uint32_t *ret_length)
 {
-	uint64_t at = MAX(*position, l->start);
+	uint64_t start = __atomic_load_n(&l->start, __ATOMIC_RELAXED);
+	uint64_t end = __atomic_load_n(&l->end, __ATOMIC_RELAXED);
+	uint64_t at = MAX(*position, start);
 	struct entry e;
 
-	if (at >= l->end)
-		return false;
+	if (at >= end)
+		return 0;
 	copy_out(l, at, &e, sizeof(e));
+	__asm__ volatile("" ::: "memory"); /* what is checked is the copy */
+	if (end - start > NBD_LOG_BYTES || e.length > NBD_LOG_WRITE_MAX ||
+	    space_of(e.length) > end - at)
+		return -EBADMSG;
 	copy_out(l, at + sizeof(e), ret_data, e.length);
 	*ret_offset = e.offset;
 	*ret_length = e.length;
 	*position = at + space_of(e.length);
-	return true;
+	return 1;
 }

@@ -11,7 +11,8 @@
 
 #include "lib/err.h"
 
-#define NBD_LOG_BYTES (8U << 20)
+#define NBD_LOG_BYTES     (8U << 20)
+#define NBD_LOG_WRITE_MAX (NBD_LOG_BYTES / 8) /* bytes of one */
 
 struct nbd_log;
 
@@ -19,16 +20,17 @@ struct nbd_log;
 must_check int nbd_log_open(int fd, uint64_t offset, struct nbd_log **ret_log, struct err *err);
 void nbd_log_close(struct nbd_log *l); /* NULL is fine */
 
-/* False: there is no room. length is at most an eighth of NBD_LOG_BYTES. */
+/* False: there is no room. length is at most NBD_LOG_WRITE_MAX. */
 bool nbd_log_put(struct nbd_log *l, uint64_t offset, const void *data, uint32_t length);
 /* Up to where something is in it, and forgetting it up to there. */
 uint64_t nbd_log_end(const struct nbd_log *l);
 void nbd_log_forget(struct nbd_log *l, uint64_t end);
 bool nbd_log_is_half_full(const struct nbd_log *l);
 
-/* The write at *position, which starts as 0, and goes on behind it; ret_data has room for an eighth of NBD_LOG_BYTES.
- * False: there is no more. */
-bool nbd_log_next(const struct nbd_log *l, uint64_t *position, uint64_t *ret_offset, void *ret_data,
-		  uint32_t *ret_length);
+/* The write at *position, which starts as 0, and goes on behind it; ret_data has room for NBD_LOG_WRITE_MAX. 1; 0: there
+ * is no more; -EBADMSG: nothing that was put in. Processes without rights have the file, and who reads it may still be
+ * root: it is not trusted. */
+must_check int nbd_log_next(const struct nbd_log *l, uint64_t *position, uint64_t *ret_offset,
+			    void *ret_data, uint32_t *ret_length);
 
 #endif

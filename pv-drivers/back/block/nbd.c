@@ -342,9 +342,12 @@ static int write_all_again(struct nbd *n, struct run *r, struct err *err)
 {
 	uint64_t position = 0, offset;
 	uint32_t length;
-	int code = 0;
+	int code = 0, more;
 
-	while (!code && nbd_log_next(n->log, &position, &offset, r->data + r->length, &length)) {
+	while (!code &&
+	       (more = nbd_log_next(n->log, &position, &offset, r->data + r->length, &length))) {
+		if (more < 0)
+			return err_set(err, more, "the log of writes is damaged");
 		if (r->length && offset != r->offset + r->length) {
 			const unsigned char *next = r->data + r->length;
 
@@ -366,7 +369,7 @@ static int write_all_again(struct nbd *n, struct run *r, struct err *err)
 
 static int write_again(struct nbd *n, struct err *err)
 {
-	struct run r = { .data = malloc(RUN_BYTES + NBD_LOG_BYTES / 8) };
+	struct run r = { .data = malloc(RUN_BYTES + NBD_LOG_WRITE_MAX) };
 	int code = r.data ? write_all_again(n, &r, err) : err_set(err, -ENOMEM, "no memory");
 
 	free(r.data);

@@ -354,6 +354,40 @@ START_TEST(more_is_written_than_the_log_has_room_for)
 END_TEST
 
 /* In a folder that others may not enter, in files that others may not read: only root could open them. */
+/* What the server, or the process before, may have written into the file. */
+static int next_of_log_with(uint64_t start, uint64_t end, uint32_t length)
+{
+	static unsigned char data[NBD_LOG_WRITE_MAX];
+	const uint64_t ends[] = { start, end };
+	const struct {
+		uint64_t offset;
+		uint32_t length, unused;
+	} entry = { .length = length };
+	uint64_t position = 0, offset;
+	struct nbd_log *log;
+	int more;
+
+	ck_assert_int_eq(nbd_log_open(fd, 0, &log, &err), 0);
+	ck_assert_int_eq(pwrite(fd, &entry, sizeof(entry), 4096), sizeof(entry));
+	ck_assert_int_eq(pwrite(fd, ends, sizeof(ends), 0), sizeof(ends));
+	more = nbd_log_next(log, &position, &offset, data, &length);
+	nbd_log_close(log);
+	return more;
+}
+
+START_TEST(a_log_that_nobody_has_put_in_is_refused)
+{
+	ck_assert_int_eq(next_of_log_with(0, 0, 0), 0);
+	ck_assert_int_eq(next_of_log_with(0, 16 + 4096, 4096), 1);
+	ck_assert_int_eq(next_of_log_with(0, 16 + 4096, 4097), -EBADMSG);
+	ck_assert_int_eq(next_of_log_with(0, NBD_LOG_BYTES, NBD_LOG_WRITE_MAX + 1), -EBADMSG);
+	ck_assert_int_eq(next_of_log_with(0, NBD_LOG_BYTES, UINT32_MAX), -EBADMSG);
+	ck_assert_int_eq(next_of_log_with(0, NBD_LOG_BYTES + 1, 512), -EBADMSG);
+	ck_assert_int_eq(next_of_log_with(0, 1, 0), -EBADMSG);
+	ck_assert_int_eq(next_of_log_with(2, 1, 0), 0);
+}
+END_TEST
+
 START_TEST(a_server_is_another_user_and_sees_its_images_only)
 {
 	static const char script[] =
@@ -510,7 +544,7 @@ UNIT_MAIN("block backing", setup, teardown,
 	  a_qcow2_image_is_served_by_a_server_of_its_own_that_ends_with_the_last_request,
 	  a_qcow2_image_grows_before_it_is_served_and_never_shrinks,
 	  what_a_killed_server_had_in_its_memory_is_written_again,
-	  more_is_written_than_the_log_has_room_for,
+	  more_is_written_than_the_log_has_room_for, a_log_that_nobody_has_put_in_is_refused,
 	  a_server_is_another_user_and_sees_its_images_only,
 	  a_server_that_goes_while_nothing_is_asked_of_it_is_lost,
 	  more_is_discarded_at_once_than_a_server_takes, what_happened_is_seen_without_waiting,
