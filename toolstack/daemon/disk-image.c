@@ -1,6 +1,7 @@
 /* See disk-image.h. */
 #include "daemon/disk-image.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@
 #include "daemon/nic-switch.h"
 #include "lib/cleanup.h"
 
-#define CHUNK_BYTES (1U << 20)
+#define CHUNK_BYTES       (1U << 20)
+#define FEATURE_DATA_FILE 4u /* of qcow2 */
 
 const char *const clone_ways[] = { NULL, "reflink", "overlay", "copy" };
 
@@ -130,8 +132,50 @@ static int open_base(struct disk *base, int *ret_fd, struct err *err)
 	return code;
 }
 
-int image_clone(const char *from, const char *to, enum clone_way way, enum clone_way *ret_way,
-		struct err *err)
+/* Whether a qcow2 image has others below or beside it. */
+static bool leads_elsewhere(int fd)
+{
+	struct {
+		uint32_t magic, version;
+		uint64_t backing_offset;
+		char rest[56];
+		uint64_t features; /* from version 3 on */
+	} start;                   /* docs/interop/qcow2.txt of QEMU; big-endian */
+
+	static_assert(offsetof(__typeof__(start), features) == 72, "its place");
+	if (pread(fd, &start, sizeof(start), 0) != (ssize_t)sizeof(start))
+		return true;
+	return start.backing_offset ||
+	       (be32toh(start.version) > 2 && be64toh(start.features) & FEATURE_DATA_FILE);
+}
+
+/* For an overlay upon it. */
+static int open_below(struct disk *base, enum disk_format format, int *ret_fd, struct err *err)
+{
+	int code;
+
+	if (format != DISK_FORMATS) {
+		base->format = format;
+		code = disk_source_open(base, ret_fd, err);
+		return code == -EINVAL && format == DISK_RAW
+			       ? err_set(err, code,
+					 "%s is a guest's raw disk, and begins like an image of "
+					 "another format, which the guest may have written",
+					 base->path)
+			       : code;
+	}
+	code = open_base(base, ret_fd, err);
+	if (code || base->format != DISK_QCOW2 || !leads_elsewhere(*ret_fd))
+		return code;
+	close(*ret_fd);
+	return err_set(err, -EINVAL,
+		       "%s says that it needs other files, and no guest's description says that it "
+		       "is qcow2 at all; if you trust it, define a guest with it first",
+		       base->path);
+}
+
+int image_clone(const char *from, enum disk_format format, const char *to, enum clone_way way,
+		enum clone_way *ret_way, struct err *err)
 {
 	char *path cleanup_free = strdup(from);
 	struct disk base = { .readonly = true, .path = path, .cache = DISK_CACHE_WRITEBACK };
@@ -143,7 +187,8 @@ int image_clone(const char *from, const char *to, enum clone_way way, enum clone
 	if (stat(path, &s))
 		return err_errno(err, -errno, "%s", path);
 	base.type = S_ISBLK(s.st_mode) ? DISK_BLOCK : DISK_FILE;
-	code = open_base(&base, &fd, err);
+	code = way == CLONE_OVERLAY ? open_below(&base, format, &fd, err)
+				    : open_base(&base, &fd, err);
 	if (code)
 		return code;
 	*ret_way = way;

@@ -1,5 +1,6 @@
 /* Verbs about disks: of guests that run, and images. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/disk-image.h"
 #include "daemon/disk.h"
@@ -68,10 +69,45 @@ void verb_disk_resize(struct lodged *l, struct request *r)
 		disk_resize(d, bytes, request_answer, r);
 }
 
+static bool is_file(const char *path, const struct stat *s)
+{
+	struct stat other;
+
+	return path && !stat(path, &other) && other.st_dev == s->st_dev &&
+	       other.st_ino == s->st_ino;
+}
+
+static enum disk_format format_in(const struct config *c, const struct stat *s)
+{
+	for (size_t i = 0; c && i < c->d->nr_disks; i++)
+		if (is_file(c->d->disks[i].path, s))
+			return c->d->disks[i].format;
+	return DISK_FORMATS;
+}
+
+/* What the description says of a guest that has the file. */
+static enum disk_format known_format(const struct lodged *l, const char *path)
+{
+	enum disk_format format = DISK_FORMATS;
+	const struct guest *g;
+	struct stat s;
+
+	if (stat(path, &s))
+		return format;
+	list_for_each_entry(g, &l->guests, node) {
+		if (format == DISK_FORMATS)
+			format = format_in(g->active, &s);
+		if (format == DISK_FORMATS)
+			format = format_in(g->defined, &s);
+	}
+	return format;
+}
+
 struct clone_job {
 	struct job job;
 	struct request *request;
 	const char *from, *to; /* of the request */
+	enum disk_format format;
 	enum clone_way way;
 	int ret;
 	struct err err;
@@ -82,7 +118,7 @@ static void clone_work(struct job *j, struct hypervisor *hv)
 	struct clone_job *c = container_of(j, struct clone_job, job);
 
 	(void)hv;
-	c->ret = image_clone(c->from, c->to, c->way, &c->way, &c->err);
+	c->ret = image_clone(c->from, c->format, c->to, c->way, &c->way, &c->err);
 }
 
 static void clone_done(struct job *j)
@@ -133,6 +169,7 @@ void verb_disk_clone(struct lodged *l, struct request *r)
 	c->request = r;
 	c->from = from;
 	c->to = to;
+	c->format = known_format(l, from);
 	c->way = way;
 	c->job.work = clone_work;
 	c->job.done = clone_done;

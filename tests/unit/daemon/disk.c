@@ -612,6 +612,24 @@ START_TEST(images_are_copied_to_files_that_are_not_there)
 }
 END_TEST
 
+/* Else the guest reads every file of the host through the overlay. */
+START_TEST(a_guest_does_not_decide_what_is_below_an_overlay)
+{
+	char header[112] = "QFI\xfb\0\0\0\3\0\0\0\0\0\0\0\x70\0\0\0\xb";
+	int fd;
+
+	world_ok("{'verb':'define','xml':'%s'}", world_xml("web", disk_xml("a.img", "xvda", "")));
+	for (const char *name = "a.img"; name; name = strcmp(name, "a.img") ? NULL : "b.img") {
+		fd = open(world_path(name), O_WRONLY | O_CLOEXEC);
+		ck_assert_int_eq(write(fd, header, sizeof(header)), sizeof(header));
+		close(fd);
+		ck_assert_str_eq(clone_code(name, "c.img", "overlay"), "invalid");
+		ck_assert_int_ne(access(world_path("c.img"), F_OK), 0);
+	}
+	ck_assert_str_eq(clone_code("a.img", "c.img", "copy"), "ok");
+}
+END_TEST
+
 START_TEST(a_clone_needs_both_names)
 {
 	ck_assert_str_eq(world_code("{'verb':'disk-clone','to':'/c.img'}"), "invalid");
@@ -856,7 +874,8 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_guest_may_end_while_its_disk_grows, what_is_below_a_disk_is_written_by_nobody,
 	  an_image_that_is_missing_below_another_is_refused,
 	  an_image_that_is_below_itself_is_refused, images_are_copied_to_files_that_are_not_there,
-	  a_clone_needs_both_names, an_image_in_use_is_not_copied,
+	  a_guest_does_not_decide_what_is_below_an_overlay, a_clone_needs_both_names,
+	  an_image_in_use_is_not_copied,
 	  a_disk_that_was_plugged_in_is_known_to_the_next_lodged_or_refused,
 	  the_image_is_never_taken_from_another_process_that_has_got_the_number,
 	  a_backend_that_a_second_lodged_has_started_is_known_to_the_third,
