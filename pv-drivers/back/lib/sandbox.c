@@ -49,7 +49,8 @@ static const struct sandbox_rule common[] = {
 	CALL(gettimeofday),
 	CALL(clock_nanosleep),
 	CALL(nanosleep),
-	CALL(mmap),
+	/* No code but what is there. */
+	{ .call = SCMP_SYS(mmap), .has_argument = true, .argument = 2, .mask = PROT_EXEC },
 	CALL(munmap),
 	CALL(mremap),
 	/* Heaps of threads grow by it: libxenstore's has one. */
@@ -128,7 +129,9 @@ static int allow(scmp_filter_ctx filter, const struct sandbox_rule *rules, size_
 
 		if (r->has_argument)
 			code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, r->call, 1,
-						SCMP_CMP64(r->argument, SCMP_CMP_EQ, r->value, 0));
+						SCMP_CMP64(r->argument, SCMP_CMP_MASKED_EQ,
+							   r->mask ? r->mask : UINT64_MAX,
+							   r->value));
 		else
 			code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, r->call, 0);
 	}

@@ -5,12 +5,13 @@
 
 #include "lib/err.h"
 
-/* A system call that is allowed; with an argument only where that has the value. */
+/* A system call that is allowed; with an argument only where that has the value, or its bits in mask have. */
 struct sandbox_rule {
 	int call;
 	bool has_argument;
 	unsigned int argument;
 	uint64_t value;
+	uint64_t mask; /* 0: all bits */
 };
 
 /* Becomes user, a name or a number, where the process is root; else it stays who it is. */

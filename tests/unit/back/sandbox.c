@@ -49,6 +49,11 @@ static void make_code(void)
 	(void)!mprotect(map(), BYTES, PROT_READ | PROT_EXEC);
 }
 
+static void map_code(void)
+{
+	(void)!mmap(NULL, BYTES, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 static void kill_another(void)
 {
 	(void)!syscall(SYS_tgkill, 1, 1, 0);
@@ -62,7 +67,13 @@ static void open_something(void)
 START_TEST(the_heap_of_a_thread_may_grow)
 {
 	ck_assert_int_eq(end_of(grow_heap), 0);
+}
+END_TEST
+
+START_TEST(no_memory_becomes_code)
+{
 	ck_assert_int_eq(end_of(make_code), SIGSYS);
+	ck_assert_int_eq(end_of(map_code), SIGSYS);
 }
 END_TEST
 
@@ -79,5 +90,5 @@ START_TEST(nothing_is_opened)
 }
 END_TEST
 
-UNIT_MAIN("back sandbox", NULL, NULL, the_heap_of_a_thread_may_grow,
+UNIT_MAIN("back sandbox", NULL, NULL, the_heap_of_a_thread_may_grow, no_memory_becomes_code,
 	  a_process_may_signal_itself_only, nothing_is_opened)
