@@ -123,7 +123,8 @@ bool filter_may_leave(const struct filter *filter, const struct frame *f, const 
 		return may_leave_v4(filter, f, headers, length);
 	if (f->ethertype == ETHERTYPE_V6)
 		return may_leave_v6(filter, f, headers, length);
-	return true;
+	/* Behind more tags than are looked at; Linux takes off any number of them that name no VLAN. */
+	return f->ethertype != ETHERTYPE_TAG && f->ethertype != ETHERTYPE_OUTERTAG;
 }
 
 static unsigned int find_group(const struct filter *filter, const uint8_t *group)

@@ -198,6 +198,22 @@ START_TEST(with_addresses_given_ip_packets_come_from_these_only)
 }
 END_TEST
 
+/* Linux takes off tags of VLAN 0, however many, and receives what is behind. */
+START_TEST(more_tags_than_are_looked_behind_do_not_leave)
+{
+	ck_assert_int_eq(filter_allow(&filter, "10.0.0.4"), 0);
+	for (size_t nr = 1; nr < 5; nr++) {
+		guest_make_frame(data, 60);
+		memmove(data + 12 + 4 * nr, data + 12, 60);
+		for (size_t i = 0; i < nr; i++) {
+			put_be16(data + 12 + 4 * i, i % 2 ? ETHERTYPE_OUTERTAG : ETHERTYPE_TAG);
+			put_be16(data + 14 + 4 * i, 0);
+		}
+		ck_assert(!leaves(60 + 4 * nr));
+	}
+}
+END_TEST
+
 START_TEST(neighbour_discovery_speaks_for_the_guests_own_addresses_only)
 {
 	static const uint8_t none[16], own[16] = { 0xfd, [15] = 5 },
@@ -391,6 +407,7 @@ UNIT_MAIN("net-frames", setup, NULL, headers_of_tcp_and_udp_are_found_behind_opt
 	  only_frames_with_the_guests_own_mac_address_leave,
 	  arp_speaks_for_the_guests_own_addresses_only,
 	  with_addresses_given_ip_packets_come_from_these_only,
+	  more_tags_than_are_looked_behind_do_not_leave,
 	  neighbour_discovery_speaks_for_the_guests_own_addresses_only,
 	  multicast_goes_to_guests_that_have_joined_once_they_control_it,
 	  addresses_are_learnt_from_arp_discovery_and_dhcp, only_the_latest_addresses_are_kept,
