@@ -179,8 +179,8 @@ int nic_switch_check(const struct interface *nic, struct err *err)
 	return is_switched_by_ovs(nic) ? check_ovs(nic, err) : check_bridge(nic, err);
 }
 
-/* "tag=42" or "trunks=42,43"; empty: neither. */
-static void ovs_vlans(const struct interface *nic, char *ret_text, size_t size)
+/* "tag=42" or "trunks=42,43"; empty: neither. False: it does not fit. */
+static bool ovs_vlans(const struct interface *nic, char *ret_text, size_t size)
 {
 	size_t used = (size_t)snprintf(ret_text, size, "%s",
 				       nic->nr_vlans ? nic->vlan_trunk ? "trunks=" : "tag=" : "");
@@ -188,17 +188,19 @@ static void ovs_vlans(const struct interface *nic, char *ret_text, size_t size)
 	for (size_t i = 0; i < nic->nr_vlans && used < size; i++)
 		used += (size_t)snprintf(ret_text + used, size - used, "%s%" PRIu32, i ? "," : "",
 					 nic->vlans[i].id);
+	return used < size;
 }
 
 static int join_ovs(const struct interface *nic, const char *name, struct err *err)
 {
 	static const uint8_t no_id[16];
-	char vlans[512], mac[64], id[64] = "", uuid[37];
+	char vlans[20480], mac[64], id[64] = "", uuid[37];
 	const char *arguments[WORDS_MAX] = { OVS,        "--timeout=5", "--may-exist",
 					     "add-port", nic->bridge,   name };
 	size_t nr = 6;
 
-	ovs_vlans(nic, vlans, sizeof(vlans));
+	if (!ovs_vlans(nic, vlans, sizeof(vlans)))
+		return err_set(err, -E2BIG, "%s: too many VLANs", name);
 	if (*vlans)
 		arguments[nr++] = vlans;
 	snprintf(mac, sizeof(mac), "external_ids:attached-mac=\"%02x:%02x:%02x:%02x:%02x:%02x\"",

@@ -218,12 +218,16 @@ static void write_rate(struct batch *b, const char *name, const struct bandwidth
 
 static void write_allowed(struct batch *b, const struct interface *config)
 {
-	char text[1024] = "";
+	char text[2000] = ""; /* what a node holds */
 	size_t used = 0;
 
 	for (size_t i = 0; i < config->nr_addresses && used < sizeof(text); i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i ? " " : "",
 					 config->addresses[i].address);
+	if (used >= sizeof(text)) { /* half an address is another one */
+		b->err = -E2BIG;
+		return;
+	}
 	if (*text)
 		batch_write(b, "allowed-addresses", "%s", text);
 }
