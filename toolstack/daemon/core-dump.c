@@ -314,7 +314,9 @@ static int fill(struct dump *d, struct guest *g, const char *path, struct err *e
 		d->beside = NULL;
 	if (!d->path || !d->beside)
 		return err_set(err, -ENOMEM, "no memory");
-	d->fd = open(d->beside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* Nobody else's file: the folder may be one in which everybody can make some. */
+	unlink(d->beside);
+	d->fd = open(d->beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return d->fd < 0 ? err_errno(err, -errno, "%s", d->beside) : 0;
 }
 

@@ -1,5 +1,6 @@
 /* Guests from their making to their end, by lodged's own protocol. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -291,6 +292,23 @@ START_TEST(coredump_destroy_leaves_a_file_and_no_domain)
 	snprintf(command, sizeof(command), "ls %s | grep -q '^web-.*core$'",
 		 world_path("state/dump"));
 	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+/* In a folder where everybody makes files, as /tmp. */
+START_TEST(a_dump_goes_into_no_file_that_is_there)
+{
+	int fd = open(world_path("web.core.new"), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	struct stat s;
+
+	ck_assert_int_ge(fd, 0);
+	create("web", "");
+	world_ok("{'verb':'dump-core','guest':'web','path':'%s'}", world_path("web.core"));
+	ck_assert_int_eq(stat(world_path("web.core"), &s), 0);
+	ck_assert_int_gt(s.st_size, 0);
+	ck_assert_int_eq(fstat(fd, &s), 0);
+	ck_assert_int_eq(s.st_size, 0);
+	close(fd);
 }
 END_TEST
 
@@ -625,10 +643,10 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  a_guest_whose_next_start_fails_is_tried_again,
 	  a_guest_that_crashes_at_once_is_not_restarted_at_once_for_ever,
 	  a_crash_is_described_with_its_vcpus, rename_restart_keeps_the_old_one_beside_the_new,
-	  coredump_destroy_leaves_a_file_and_no_domain, shutdown_asks_and_waits,
-	  an_order_to_power_off_beats_on_poweroff_restart, what_is_not_running_cannot_be_changed,
-	  wrong_requests_are_refused, names_that_would_be_misunderstood_are_refused,
-	  a_guest_is_found_by_name_uuid_and_domain,
+	  coredump_destroy_leaves_a_file_and_no_domain, a_dump_goes_into_no_file_that_is_there,
+	  shutdown_asks_and_waits, an_order_to_power_off_beats_on_poweroff_restart,
+	  what_is_not_running_cannot_be_changed, wrong_requests_are_refused,
+	  names_that_would_be_misunderstood_are_refused, a_guest_is_found_by_name_uuid_and_domain,
 	  memory_vcpus_weight_and_pins_reach_the_hypervisor,
 	  a_definition_is_kept_renamed_and_undefined,
 	  a_running_guest_that_is_undefined_becomes_transient,
