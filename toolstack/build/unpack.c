@@ -229,6 +229,11 @@ int bzimage_find_payload(const struct source *s, struct source *ret_payload,
 			       s->name, offset + bytes, s->bytes);
 	if (bytes < sizeof(packings[0].magic) + LENGTH_BYTES)
 		return err_set(err, -EINVAL, "%s: a bzImage without a kernel inside", s->name);
+	if (bytes > UNPACKED_MAX) /* a file of holes would fill the memory */
+		return err_set(err, -EINVAL,
+			       "%s: the kernel inside would have %" PRIu64
+			       " MiB packed; that is damage",
+			       s->name, bytes >> 20);
 	ret = source_read(s, offset + bytes - LENGTH_BYTES, length, sizeof(length), err);
 	if (ret)
 		return ret;

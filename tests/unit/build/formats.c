@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -388,6 +389,25 @@ START_TEST(a_payload_of_another_length_than_it_says_is_refused)
 }
 END_TEST
 
+/* A file of holes is as long as it likes, and would be read into memory. */
+START_TEST(a_payload_that_no_memory_holds_is_refused)
+{
+	struct image kernel = make_elf(true), bz = make_bzimage(&kernel, XZ);
+	struct source s = of(&bz), payload;
+	uint64_t bytes;
+
+	image_put(&bz, 0x24c, 4, 0xc0000000);
+	s.data = NULL;
+	s.bytes = 4ull << 30;
+	s.fd = memfd_create("kernel", MFD_CLOEXEC);
+	ck_assert_int_eq(pwrite(s.fd, bz.data, bz.bytes, 0), (ssize_t)bz.bytes);
+	ck_assert_int_eq(ftruncate(s.fd, (off_t)s.bytes), 0);
+	ck_assert_int_eq(bzimage_find_payload(&s, &payload, &bytes, &err), -EINVAL);
+	expect_text("would have 3072 MiB packed");
+	close(s.fd);
+}
+END_TEST
+
 START_TEST(a_payload_that_ends_early_is_cut_short)
 {
 	struct image kernel = make_elf(true);
@@ -468,7 +488,7 @@ UNIT_MAIN("build-formats", folder_make, folder_remove,
 	  a_bzimage_that_is_cut_short_says_where_it_should_end,
 	  old_boot_protocols_are_refused_by_number, packings_that_are_not_unpacked_are_named,
 	  a_payload_of_another_length_than_it_says_is_refused,
-	  a_payload_that_ends_early_is_cut_short,
+	  a_payload_that_no_memory_holds_is_refused, a_payload_that_ends_early_is_cut_short,
 	  a_damaged_payload_is_refused_where_its_format_has_a_checksum,
 	  files_that_cannot_be_read_are_named_with_the_reason,
 	  a_file_that_becomes_shorter_while_it_is_read_is_an_error)
