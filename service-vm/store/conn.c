@@ -94,7 +94,8 @@ void conn_fail(struct conn *conn, int reason)
 		return;
 	conn->failure = reason;
 	conn_make_ready(conn);
-	if (reason != -ECONNRESET)
+	/* Who has asked for another start can fail again at once. */
+	if (reason != -ECONNRESET && (!conn->domain || store_may_log(&conn->domain->failed_s)))
 		log_line("domain %u: disconnected: %s", conn->domid, strerror(-reason));
 }
 

@@ -591,11 +591,18 @@ static void send_events(struct request *r)
 		store_fire_domain_event(r->store, (unsigned)r->domain_event - 1, r->domid);
 }
 
+/* The first string, without what would drive a terminal. */
 static void trace(const struct request *r, const struct request_row *row, int err)
 {
-	log_line("domain %u: %s %.*s (transaction %u): %s", r->conn->domid,
-		 row->name ? row->name : "unknown request", (int)MIN(r->len, 100u), r->payload,
-		 r->header->tx_id, err ? error_name(-err) : "ok");
+	char text[101];
+	size_t len = strnlen(r->payload, MIN(r->len, sizeof(text) - 1));
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = r->payload[i] < ' ' || r->payload[i] > '~' ? '?' : r->payload[i];
+	text[len] = '\0';
+	log_line("domain %u: %s %s (transaction %u): %s", r->conn->domid,
+		 row->name ? row->name : "unknown request", text, r->header->tx_id,
+		 err ? error_name(-err) : "ok");
 }
 
 void request_handle(struct conn *conn)

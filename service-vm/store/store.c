@@ -103,15 +103,22 @@ uint32_t quota_of(const struct store *s, const struct domain *d, enum quota q)
 	return d->quota[q] ? d->quota[q] : s->quota[q];
 }
 
-void quota_log_hit(const struct store *s, struct domain *d, enum quota q)
+bool store_may_log(int64_t *last_s)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (d->hit_s[q] && now.tv_sec - d->hit_s[q] < LOG_AGAIN_S)
-		return;
-	d->hit_s[q] = now.tv_sec;
-	log_line("domain %u: quota %s of %u is hit", d->id, quota_names[q], quota_of(s, d, q));
+	if (*last_s && now.tv_sec - *last_s < LOG_AGAIN_S)
+		return false;
+	*last_s = now.tv_sec;
+	return true;
+}
+
+void quota_log_hit(const struct store *s, struct domain *d, enum quota q)
+{
+	if (store_may_log(&d->hit_s[q]))
+		log_line("domain %u: quota %s of %u is hit", d->id, quota_names[q],
+			 quota_of(s, d, q));
 }
 
 struct content **store_special(struct store *s, const char *path)
@@ -183,6 +190,7 @@ void store_release(struct store *s, struct domain *d)
 	d->nr_nodes = 0;
 	memset(d->quota, 0, sizeof(d->quota));
 	memset(d->hit_s, 0, sizeof(d->hit_s));
+	d->failed_s = 0;
 	for (uint32_t q = 0; q < QUOTA_NR; q++)
 		journal_quota(s->journal, d->id, q, 0);
 	journal_domain(s->journal, d);

@@ -44,6 +44,7 @@ struct domain {
 	uint32_t nr_nodes;
 	uint32_t quota[QUOTA_NR]; /* 0: the default */
 	int64_t hit_s[QUOTA_NR];  /* when hitting it was last logged */
+	int64_t failed_s;         /* when its disconnection was */
 	struct conn *conn;        /* while introduced */
 };
 
@@ -76,7 +77,10 @@ struct domain *store_domain(struct store *s, uint32_t domid);
 
 uint32_t quota_of(const struct store *s, const struct domain *d, enum quota q);
 
-/* Says once a minute that d was refused something. */
+/* What a domain makes the store say is said once a minute: whether it is time again. *last_s: 0 at first. */
+bool store_may_log(int64_t *last_s);
+
+/* Says that d was refused something. */
 void quota_log_hit(const struct store *s, struct domain *d, enum quota q);
 
 /* The permissions that count for special path, or NULL. */

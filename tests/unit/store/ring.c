@@ -1,6 +1,7 @@
 /* Domains' rings and what a domain can do wrong in its own. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "unit.h"
 #include "world.h"
@@ -64,6 +65,32 @@ START_TEST(a_disconnected_domain_can_start_anew)
 	ck_assert_uint_eq(world_page(1)->req_prod, 0);
 	ck_assert_str_eq(ask(1, XS_GET_DOMAIN_PATH, 0, STR("1")), "/local/domain/1");
 	ck_assert_str_eq(ask(1, XS_WATCH, 0, STR("@releaseDomain\0t")), "OK"); /* none was left */
+}
+END_TEST
+
+START_TEST(a_domain_that_fails_again_and_again_is_told_of_once)
+{
+	struct xsd_sockmsg header = { XS_WRITE, 1, 0, UINT32_MAX };
+	char text[1024] = "";
+	FILE *kept = tmpfile();
+	int real = dup(STDERR_FILENO);
+
+	ck_assert_int_ge(dup2(fileno(kept), STDERR_FILENO), 0);
+	for (int i = 0; i < 3; i++) {
+		world_page(1)->connection = XENSTORE_RECONNECT;
+		world_put(1, "", 0);
+		world_serve();
+		world_put(1, &header, sizeof(header));
+		world_serve();
+		ck_assert_uint_eq(world_page(1)->error, XENSTORE_ERROR_PROTO);
+	}
+	ck_assert_int_ge(dup2(real, STDERR_FILENO), 0);
+	rewind(kept);
+	ck_assert_uint_gt(fread(text, 1, sizeof(text) - 1, kept), 0);
+	ck_assert_ptr_nonnull(strstr(text, "domain 1: disconnected"));
+	ck_assert_ptr_null(strstr(strchr(text, '\n'), "disconnected"));
+	fclose(kept);
+	close(real);
 }
 END_TEST
 
@@ -237,8 +264,9 @@ UNIT_MAIN("store-ring", world_setup, world_teardown,
 	  a_producer_index_that_goes_back_ends_the_connection,
 	  a_consumer_index_that_nobody_wrote_ends_the_connection,
 	  a_message_that_is_too_long_ends_the_connection, a_disconnected_domain_can_start_anew,
-	  the_page_says_what_the_server_can_do, messages_longer_than_the_ring_pass_both_ways,
-	  indices_wrap, a_domain_that_does_not_fetch_answers_is_not_served_further,
+	  a_domain_that_fails_again_and_again_is_told_of_once, the_page_says_what_the_server_can_do,
+	  messages_longer_than_the_ring_pass_both_ways, indices_wrap,
+	  a_domain_that_does_not_fetch_answers_is_not_served_further,
 	  events_for_a_domain_that_does_not_fetch_them_are_bounded, equal_events_that_wait_are_one,
 	  the_peer_is_notified_of_answers_and_of_room,
 	  the_part_of_a_request_that_has_come_is_consumed,
