@@ -109,6 +109,9 @@ static void remember(struct update *u, char *path, struct content *c, struct con
 		     struct node *removed)
 {
 	u->changes[u->nr_changes++] = (struct change){ path, c, old, removed };
+	u->bytes += sizeof(struct change) + sizeof(struct node) + strlen(path) + 1;
+	if (c)
+		u->bytes += sizeof(*c) + c->nr_perms * sizeof(c->perms[0]) + c->value_len;
 }
 
 int update_set(struct update *u, const char *path, struct content *c)

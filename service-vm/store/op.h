@@ -35,6 +35,7 @@ struct update {
 	size_t nr_changes, max_changes;
 	struct balance *balances;
 	size_t nr_balances, max_balances;
+	size_t bytes; /* that it remembers, and the nodes that it has made */
 };
 
 void update_init(struct update *u, struct store *s);

@@ -73,13 +73,18 @@ struct transaction *txn_find(const struct conn *conn, uint32_t id)
 	return NULL;
 }
 
+static void note(struct transaction *t, size_t bytes)
+{
+	t->bytes += bytes;
+	t->conn->bytes += bytes;
+}
+
 /* The transaction takes bytes more. */
 static int charge(struct transaction *t, size_t bytes)
 {
 	if (conn_is_over(t->conn, QUOTA_MEMORY, t->conn->bytes + bytes))
 		return -ENOSPC;
-	t->bytes += bytes;
-	t->conn->bytes += bytes;
+	note(t, bytes);
 	return 0;
 }
 
@@ -136,9 +141,11 @@ static int see_parent(struct transaction *t, const char *path)
 	return 0;
 }
 
+/* What a change takes is known behind it: a path may have hundreds of missing parents. The limit can be passed once
+ * by one such change, and the next is refused. */
 int txn_apply(struct transaction *t, uint32_t type, const char *path, const void *data, size_t len)
 {
-	size_t path_size = strlen(path) + 1;
+	size_t path_size = strlen(path) + 1, before;
 	struct step *step;
 	int err = txn_see(t, path, SEE_CONTENT);
 
@@ -157,7 +164,9 @@ int txn_apply(struct transaction *t, uint32_t type, const char *path, const void
 	memcpy(step->data, path, path_size);
 	if (len)
 		memcpy(step->data + path_size, data, len);
+	before = t->update.bytes;
 	err = op_apply(&t->update, t->conn, type, path, data, len);
+	note(t, t->update.bytes - before);
 	if (err)
 		free(step);
 	else

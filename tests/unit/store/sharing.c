@@ -1,6 +1,7 @@
 /* Transactions and watches: what clients see of each other's changes. */
 #include <string.h>
 
+#include "conn.h"
 #include "op.h"
 #include "unit.h"
 #include "world.h"
@@ -150,6 +151,27 @@ START_TEST(a_transaction_is_limited_in_what_it_touches)
 	ck_assert_str_eq(ask(1, XS_READ, tx, STR("/a/1")), "ENOENT");
 	ck_assert_str_eq(ask(1, XS_READ, tx, STR("/a/2")), "ENOSPC");
 	ck_assert_str_eq(end(1, tx), "OK");
+}
+END_TEST
+
+/* A path of 500 parts makes as many nodes; what is removed again is remembered, too. */
+START_TEST(a_transaction_counts_all_that_it_remembers)
+{
+	char path[1024] = "/a";
+	unsigned int nr = 0;
+	uint32_t tx;
+
+	for (size_t i = 2; i + 2 < 1000; i += 2)
+		memcpy(path + i, "/x", 3);
+	ask(0, XS_SET_PERMS, 0, STR("/a\0b0"));
+	tx = begin(1);
+	while (!strcmp(ask(1, XS_MKDIR, tx, path, strlen(path) + 1), "OK") &&
+	       !strcmp(ask(1, XS_RM, tx, STR("/a/x")), "OK"))
+		ck_assert_uint_lt(++nr, 100);
+	ck_assert_uint_gt(nr, 0);
+	ck_assert_uint_le(store->domains[1]->conn->bytes, 2 << 20);
+	ck_assert_str_eq(ask(1, XS_TRANSACTION_END, tx, STR("F")), "OK");
+	ck_assert_uint_eq(store->domains[1]->conn->bytes, 0);
 }
 END_TEST
 
@@ -344,7 +366,7 @@ UNIT_MAIN("store-sharing", setup, world_teardown, a_transaction_sees_the_past_an
 	  what_was_missing_and_now_is_there_is_a_conflict, a_parent_that_has_gone_is_a_conflict,
 	  all_changes_of_a_transaction_come_at_once_with_their_events,
 	  a_transaction_cannot_be_started_within_another,
-	  a_transaction_is_limited_in_what_it_touches,
+	  a_transaction_is_limited_in_what_it_touches, a_transaction_counts_all_that_it_remembers,
 	  a_watch_fires_once_when_it_is_set_and_for_all_below, a_watch_is_set_and_taken_away_once,
 	  a_depth_limits_how_far_below_a_watch_sees, removal_above_tells_a_watch_below_its_own_path,
 	  events_of_a_relative_watch_are_relative, who_may_not_read_hears_nothing,
