@@ -112,7 +112,7 @@ static struct journal *open_file(const char *path, const char *suffix, int flags
 	if (asprintf(&j->path, "%s%s", path, suffix) < 0)
 		j->path = NULL;
 	else
-		j->fd = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0600);
+		j->fd = open(j->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 	if (j->fd >= 0 && !fstat(j->fd, &status))
 		err = reserve(j, MAX((size_t)status.st_size, GROW));
 	if (!err)

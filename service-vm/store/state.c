@@ -1,5 +1,5 @@
-/* Saving and loading: see state.h. Loading trusts a record no further than that it is one: the file is
- * private to the store. */
+/* Saving and loading: see state.h. The file is private to the store, but a store that a guest had taken over would have
+ * written it, and the next one still is root when it reads it: nothing in it is trusted. */
 #include "state.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include "journal.h"
 #include "lib/log.h"
 #include "op.h"
+#include "path.h"
 #include "ring.h"
 #include "txn.h"
 #include "watch.h"
@@ -181,6 +182,16 @@ static const char *take_string(struct load *l)
 	return string;
 }
 
+/* Of a node; with_special: or of an event. */
+static const char *take_path(struct load *l, bool with_special)
+{
+	const char *path = take_string(l);
+	bool is_good = path && strlen(path) <= XENSTORE_ABS_PATH_MAX &&
+		       (path_is_special(path) ? with_special : path_is_valid(path));
+
+	return is_good ? path : NULL;
+}
+
 static int set_node(struct store *s, const char *path, struct content *c)
 {
 	struct content **special = store_special(s, path);
@@ -211,8 +222,13 @@ static int load_node(struct load *l)
 	if (!take(l, &r, sizeof(r)) || !r.nr_perms || r.nr_perms > MAX_PERMS ||
 	    !take(l, perms, r.nr_perms * sizeof(perms[0])))
 		return -EIO;
-	path = take_string(l);
-	if (!path)
+	for (uint32_t i = 0; i < r.nr_perms; i++) {
+		if (perms[i].access > (PERM_READ | PERM_WRITE))
+			return -EIO;
+	}
+	path = take_path(l, true);
+	if (!path || l->record.len > XENSTORE_PAYLOAD_MAX ||
+	    (path_is_special(path) && !store_special(l->s, path)))
 		return -EIO;
 	c = content_create(r.gen, perms, r.nr_perms, l->data, l->record.len);
 	if (!c)
@@ -225,7 +241,7 @@ static int load_node(struct load *l)
 
 static int load_remove(struct load *l)
 {
-	const char *path = take_string(l);
+	const char *path = take_path(l, false);
 	struct update u;
 	int err;
 
@@ -299,7 +315,7 @@ static int load_watch(struct load *l, struct conn *conn)
 
 	if (!take(l, &r, sizeof(r)))
 		return -EIO;
-	path = take_string(l);
+	path = take_path(l, true);
 	token = path ? take_string(l) : NULL;
 	if (!token || r.relative_start > strlen(path))
 		return -EIO;
@@ -308,7 +324,7 @@ static int load_watch(struct load *l, struct conn *conn)
 
 static int load_unwatch(struct load *l, struct conn *conn)
 {
-	const char *path = take_string(l), *token = path ? take_string(l) : NULL;
+	const char *path = take_path(l, true), *token = path ? take_string(l) : NULL;
 	struct watch *w = token ? watch_find(conn, path, token) : NULL;
 
 	if (!w)
@@ -345,6 +361,10 @@ static int load_in(struct load *l, struct conn *conn)
 		return -EIO;
 	conn->in_len = l->record.len;
 	memcpy(conn->in.bytes, l->data, conn->in_len);
+	if (conn->in_len >= sizeof(conn->in.header) &&
+	    (conn->in.header.len > XENSTORE_PAYLOAD_MAX ||
+	     conn->in_len > sizeof(conn->in.header) + conn->in.header.len))
+		return -EIO;
 	return 0;
 }
 

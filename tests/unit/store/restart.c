@@ -1,5 +1,6 @@
 /* The store dies and comes back: in one process at chosen places, and as a child that is killed while
  * domains are at work. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -360,6 +361,54 @@ static void prepare(struct worker *w, uint16_t domid)
 	next_request(w);
 }
 
+/* What the next store makes of a journal with one record more. */
+static int load_with(enum record_type type, uint16_t domid, const void *data, size_t len)
+{
+	struct iovec part = { (void *)(uintptr_t)data, len };
+	struct store *next = store_create(NULL);
+	int err;
+
+	ck_assert_ptr_nonnull(next);
+	journal_put(store->journal, type, domid, &part, 1);
+	journal_commit(store->journal);
+	next->journal = store->journal;
+	err = state_load(next);
+	next->journal = NULL;
+	store_destroy(next);
+	journal_checkpoint(store->journal, store, true); /* without it again */
+	return err;
+}
+
+/* It has been root, and served guests, until a moment ago. */
+START_TEST(nothing_in_a_journal_is_trusted)
+{
+	struct {
+		struct record_node r;
+		struct perm perm;
+		char path[8];
+	} node = { .r = { .nr_perms = 1 }, .path = "/a" };
+	struct {
+		uint32_t position;
+		struct xsd_sockmsg header;
+		char more[4];
+	} in = { .header = { .type = XS_WRITE, .len = 3 } };
+
+	ck_assert_int_eq(load_with(RECORD_NODE, 0, &node, sizeof(node)), 0);
+	node.perm.access = 4;
+	ck_assert_int_eq(load_with(RECORD_NODE, 0, &node, sizeof(node)), -EIO);
+	node.perm.access = 0;
+	memcpy(node.path, "", 1);
+	ck_assert_int_eq(load_with(RECORD_NODE, 0, &node, sizeof(node)), -EIO);
+	memcpy(node.path, "@none", 6);
+	ck_assert_int_eq(load_with(RECORD_NODE, 0, &node, sizeof(node)), -EIO);
+	ck_assert_int_eq(load_with(RECORD_REMOVE, 0, STR("a/b")), -EIO);
+	ck_assert_int_eq(load_with(RECORD_IN, 1, &in, sizeof(in)), -EIO); /* more than its length */
+	in.header.len = UINT32_MAX;
+	ck_assert_int_eq(load_with(RECORD_IN, 1, &in, sizeof(in)), -EIO);
+	ck_assert_int_eq(load_with(RECORD_IN, UINT16_MAX, &in, sizeof(in)), -EIO);
+}
+END_TEST
+
 START_TEST(no_domain_notices_when_the_store_is_killed_again_and_again)
 {
 	static struct worker workers[WORKERS];
@@ -395,5 +444,5 @@ UNIT_MAIN("store-restart", setup, world_teardown, nodes_and_permissions_survive,
 	  a_failed_ring_stays_so_until_its_domain_starts_anew,
 	  a_domain_whose_ring_is_gone_is_released,
 	  a_domain_that_ends_while_no_store_is_there_is_released,
-	  checkpoints_keep_what_changes_while_they_are_written,
+	  checkpoints_keep_what_changes_while_they_are_written, nothing_in_a_journal_is_trusted,
 	  no_domain_notices_when_the_store_is_killed_again_and_again)
