@@ -85,6 +85,7 @@ void conn_destroy(struct conn *conn)
 	if (list_node_is_linked(&conn->ready_node))
 		list_remove(&conn->ready_node);
 	list_remove(&conn->node);
+	free(conn->home);
 	free(conn);
 }
 
@@ -111,6 +112,23 @@ bool conn_is_over(const struct conn *conn, enum quota q, uint64_t value)
 		return false;
 	quota_log_hit(conn->store, conn->domain, q);
 	return true;
+}
+
+int conn_confine(struct conn *conn, uint16_t domid, const char *home)
+{
+	conn->home = strdup(home);
+	if (!conn->home)
+		return -ENOMEM;
+	conn->domid = domid;
+	conn->is_privileged = false;
+	return 0;
+}
+
+bool conn_is_at_home(const struct conn *conn, const char *path)
+{
+	size_t len = conn->home ? strlen(conn->home) : 0;
+
+	return len && !strncmp(path, conn->home, len) && (!path[len] || path[len] == '/');
 }
 
 bool conn_is_kept(const struct conn *conn)

@@ -58,6 +58,7 @@ struct conn {
 	uint16_t domid;        /* a socket's: 0 */
 	bool is_privileged;
 	bool is_read_only;
+	char *home;  /* of a socket that is confined (conn_confine()), else NULL */
 	int failure; /* negative: why it is served no more */
 
 	int fd;      /* of a socket, else -1 */
@@ -103,6 +104,13 @@ void conn_make_ready(struct conn *conn);
 
 /* Whether a domain would have more than its quota; then says so. Sockets have no limits of this kind. */
 bool conn_is_over(const struct conn *conn, enum quota q, uint64_t value);
+
+/* For a process that serves a domain's device: the client writes below home only, and reads what is there and what
+ * the domain may read; all else is for others. For ever. -ENOMEM. */
+must_check int conn_confine(struct conn *conn, uint16_t domid, const char *home);
+
+/* Whether path is the home of a confined client, or below. */
+bool conn_is_at_home(const struct conn *conn, const char *path);
 
 /* A domain's ring: what is sent, set up and received survives a restart. */
 bool conn_is_kept(const struct conn *conn);

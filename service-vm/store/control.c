@@ -7,6 +7,7 @@
 #include "conn.h"
 #include "journal.h"
 #include "lib/log.h"
+#include "path.h"
 #include "request.h"
 #include "store.h"
 
@@ -160,6 +161,29 @@ static int control_quota(struct request *r, int nr, const char **arguments)
 	return reply_text(r, f, &text, &len);
 }
 
+/* [DOMID PATH]: the client gives up its rights but those that it needs, before it looks at what a guest says. Without
+ * arguments it can change nothing any more. */
+static int control_confine(struct request *r, int nr, const char **arguments)
+{
+	struct conn *conn = r->conn;
+	uint64_t domid;
+	int err;
+
+	if (conn->domain || (nr && nr != 2))
+		return -EINVAL;
+	if (!nr) {
+		conn->is_read_only = true;
+		return reply_ok(r);
+	}
+	if (parse_number(arguments[0], NR_DOMIDS - 1, &domid) || !domid ||
+	    !path_is_valid(arguments[1]) || !arguments[1][1])
+		return -EINVAL;
+	conn_forget(conn); /* what it has set up with more rights */
+	r->txn = NULL;
+	err = conn_confine(conn, (uint16_t)domid, arguments[1]);
+	return err ? err : reply_ok(r);
+}
+
 /* The program is started anew, from its file as it is now, with all that the journal keeps. */
 static int control_live_update(struct request *r, int nr, const char **arguments)
 {
@@ -180,6 +204,7 @@ static const struct control_row {
 	const char *help;
 } control_table[] = {
 	{ "check", control_check, "" },
+	{ "confine", control_confine, "[DOMID PATH]" },
 	{ "help", control_help, "" },
 	{ "live-update", control_live_update, "" },
 	{ "log", control_log, "on|off" },

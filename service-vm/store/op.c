@@ -222,7 +222,8 @@ int op_find(const struct store *s, const struct conn *conn, struct node *root, c
 	bool is_it;
 	struct node *n = tree_nearest(root, path, &is_it);
 
-	if ((access_of(s, conn, n->content) & access) != access)
+	if (!conn_is_at_home(conn, path) && ((conn->home && access & PERM_WRITE) ||
+					     (access_of(s, conn, n->content) & access) != access))
 		return -EACCES;
 	if (!is_it)
 		return -ENOENT;
@@ -284,14 +285,14 @@ static int check_new_nodes(const struct update *u, const struct conn *conn, cons
 	return check_quota(u, conn, QUOTA_NODES, owned > 0 ? (uint64_t)owned : 0);
 }
 
-/* A new node has its parent's permissions, and belongs to the domain that made it. */
+/* A new node has its parent's permissions, and belongs to the domain that made it; at home, to the parent's owner. */
 static int create_node(struct update *u, const struct conn *conn, const char *path,
 		       const struct node *parent, const void *value, size_t len)
 {
 	struct perm perms[MAX_PERMS];
 	size_t nr = perms_current(u->store, parent->content, perms);
 
-	if (!conn->is_privileged)
+	if (!conn->is_privileged && !conn->home)
 		perms[0].domid = conn->domid;
 	return set_content(u, conn, path, perms, nr, value, len);
 }

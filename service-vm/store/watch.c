@@ -192,6 +192,13 @@ void watch_send(struct watch *w, const char *path)
 	conn_send_event(w->conn, w, path + w->relative_start);
 }
 
+/* Who is at home there may, whose guest is gone. */
+static bool may_hear(struct store *s, const struct watch *w, const char *path,
+		     const struct content *c)
+{
+	return !c || conn_is_at_home(w->conn, path) || access_of(s, w->conn, c) & PERM_READ;
+}
+
 /* levels: how far below the watched path the change is. */
 static void fire_point(struct store *s, struct watch_point *p, const char *path,
 		       const struct content *c, uint32_t levels)
@@ -199,7 +206,7 @@ static void fire_point(struct store *s, struct watch_point *p, const char *path,
 	struct watch *w;
 
 	list_for_each_entry(w, &p->watches, node) {
-		if (levels <= w->depth && (!c || access_of(s, w->conn, c) & PERM_READ))
+		if (levels <= w->depth && may_hear(s, w, path, c))
 			watch_send(w, path);
 	}
 }
@@ -246,7 +253,7 @@ static void fire_removed(const void *item, VISIT visit, void *arg)
 		return;
 	twalk_r(p->children, fire_removed, &here);
 	list_for_each_entry(w, &p->watches, node) {
-		if (access_of(here.s, w->conn, here.node->content) & PERM_READ)
+		if (may_hear(here.s, w, w->path, here.node->content))
 			watch_send(w, w->path);
 	}
 }

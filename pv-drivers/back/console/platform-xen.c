@@ -23,7 +23,8 @@
 #define CONSOLE_GRANT 0 /* the toolstack lets domain 0 have the ring by this */
 #define INTRODUCED    "@introduceDomain"
 #define RELEASED      "@releaseDomain"
-#define OURS          "/lodge" /* which guests do not see */
+#define OURS          "/lodge"  /* which guests do not see */
+#define CONFINE       "confine" /* to reading: see lodge-store(8) */
 
 struct platform {
 	xenevtchn_handle *events;
@@ -34,18 +35,24 @@ struct platform {
 	size_t nr_news;
 };
 
+static int send_message(int fd, uint32_t type, const char *data, size_t bytes)
+{
+	char message[sizeof(struct xsd_sockmsg) + 64];
+	struct xsd_sockmsg header = { .type = type, .len = (uint32_t)bytes };
+
+	memcpy(message, &header, sizeof(header));
+	memcpy(message + sizeof(header), data, bytes);
+	bytes += sizeof(header);
+	return send(fd, message, bytes, MSG_NOSIGNAL) == (ssize_t)bytes ? 0 : -EIO;
+}
+
 /* A watch that sees one level below its path: "@releaseDomain/7". The library cannot ask for that. */
 static int send_watch(int fd, const char *path, const char *token)
 {
-	char message[sizeof(struct xsd_sockmsg) + 64];
-	struct xsd_sockmsg header = { .type = XS_WATCH };
-	int length = snprintf(message + sizeof(header), sizeof(message) - sizeof(header),
-			      "%s%c%s%c1%c", path, 0, token, 0, 0);
+	char data[64];
+	int length = snprintf(data, sizeof(data), "%s%c%s%c1%c", path, 0, token, 0, 0);
 
-	header.len = (uint32_t)length;
-	memcpy(message, &header, sizeof(header));
-	length += (int)sizeof(header);
-	return send(fd, message, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -EIO;
+	return send_message(fd, XS_WATCH, data, (size_t)length);
 }
 
 /* A second connection, for news only: the library does not tell when it has lost the store, either. */
@@ -60,7 +67,9 @@ static int open_news(struct platform *p)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", xs_daemon_socket());
 	if (connect(p->news_fd, (const struct sockaddr *)&address, sizeof(address)))
 		return -errno;
-	err = send_watch(p->news_fd, INTRODUCED, INTRODUCED);
+	err = send_message(p->news_fd, XS_CONTROL, CONFINE, sizeof(CONFINE));
+	if (!err)
+		err = send_watch(p->news_fd, INTRODUCED, INTRODUCED);
 	return err ? err : send_watch(p->news_fd, RELEASED, RELEASED);
 }
 
@@ -70,6 +79,7 @@ static int open_store(struct platform *p)
 	p->store = xs_open(XS_OPEN_SOCKETONLY);
 	if (!p->store)
 		return errno ? -errno : -EIO;
+	free(xs_control_command(p->store, CONFINE, NULL, 0));
 	return open_news(p);
 }
 
@@ -236,8 +246,8 @@ int platform_news(struct platform *p, uint16_t *ret_domid)
 		if (bytes) {
 			what = take_message(p, &header, (size_t)bytes, ret_domid);
 			if (what != NEWS_NONE)
-				return what;
-			continue; /* the answer to a watch */
+				return (int)what;
+			continue; /* the answer to a request */
 		}
 		got = recv(p->news_fd, p->news + p->nr_news, sizeof(p->news) - p->nr_news,
 			   MSG_DONTWAIT);

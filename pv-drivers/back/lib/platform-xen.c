@@ -170,6 +170,15 @@ uint32_t platform_events(struct platform *p, uint32_t ret_ports[PLATFORM_EVENTS]
 	return (uint32_t)((size_t)size / sizeof(*ret_ports));
 }
 
+void platform_confine(struct platform *p, const char *path)
+{
+	char arguments[300];
+	int size = snprintf(arguments, sizeof(arguments), "%u%c%s", p->domid, 0, path);
+
+	if ((size_t)size < sizeof(arguments))
+		store_link_confine(&p->link, arguments, (size_t)size + 1);
+}
+
 char *platform_read(struct platform *p, const char *path)
 {
 	return xs_read(p->link.store, XBT_NULL, path, NULL);

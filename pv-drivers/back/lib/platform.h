@@ -47,6 +47,8 @@ uint32_t platform_events(struct platform *p, uint32_t ret_ports[PLATFORM_EVENTS]
 
 /* The store. */
 
+/* From here on this process changes only what is below path, and reads that and what its guest can. Before watches. */
+void platform_confine(struct platform *p, const char *path);
 /* The text of a node, to be freed; NULL and errno when there is none. */
 char *platform_read(struct platform *p, const char *path);
 must_check int platform_write(struct platform *p, const char *path, const char *text);

@@ -2,12 +2,18 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <xenstore_lib.h>
+
+#define ARGUMENTS_MAX 512u
+
+static const char confine[] = "confine";
 
 /* A second connection, for nothing but its end: the library does not tell when it has lost the store. */
 static int connect_guard(void)
@@ -61,6 +67,36 @@ void store_link_close(struct store_link *l)
 		close(l->guard_fd);
 	xs_close(l->store);
 	l->store = NULL;
+}
+
+/* The answer says nothing that matters, but has to be taken: what comes after it is the store's end. */
+static void confine_guard(int fd, const char *arguments, size_t size)
+{
+	struct xsd_sockmsg header = { .type = XS_CONTROL,
+				      .len = (uint32_t)(sizeof(confine) + size) };
+	char message[sizeof(header) + sizeof(confine) + ARGUMENTS_MAX],
+		answer[XENSTORE_PAYLOAD_MAX];
+
+	memcpy(message, &header, sizeof(header));
+	memcpy(message + sizeof(header), confine, sizeof(confine));
+	memcpy(message + sizeof(header) + sizeof(confine), arguments, size);
+	if (send(fd, message, sizeof(header) + header.len, MSG_NOSIGNAL) < 0 ||
+	    recv(fd, &header, sizeof(header), MSG_WAITALL) != (ssize_t)sizeof(header) ||
+	    header.len > sizeof(answer) || !header.len)
+		return;
+	(void)!recv(fd, answer, header.len, MSG_WAITALL);
+}
+
+void store_link_confine(const struct store_link *l, const char *arguments, size_t size)
+{
+	char copy[ARGUMENTS_MAX]; /* the library takes no constant */
+
+	if (size > sizeof(copy))
+		return;
+	if (size)
+		memcpy(copy, arguments, size);
+	free(xs_control_command(l->store, confine, copy, (unsigned int)size));
+	confine_guard(l->guard_fd, copy, size);
 }
 
 char **store_link_news(struct store_link *l, bool *ret_is_lost)

@@ -17,6 +17,10 @@ struct store_link {
 must_check int store_link_open(struct store_link *l);
 void store_link_close(struct store_link *l); /* fine when it is not open, but zero */
 
+/* Gives up rights for good, before a guest is listened to: "confine" of lodge-store(8), with its arguments, each with its
+ * zero. Xen's own store does not know the word, and leaves all as it is. Watches are set after. */
+void store_link_confine(const struct store_link *l, const char *arguments, size_t size);
+
 /* Of a watch, to be freed; NULL: none, and ret_is_lost tells whether the store is gone. */
 char **store_link_news(struct store_link *l, bool *ret_is_lost);
 

@@ -214,6 +214,7 @@ int xenbus_watch(struct xenbus *x, struct err *err)
 	char path[PATH_BYTES];
 	int code = path_of(x->front, "state", path);
 
+	platform_confine(x->platform, x->back);
 	if (!code)
 		code = platform_watch(x->platform, path);
 	if (!code)

@@ -45,7 +45,7 @@ struct xenbus {
 	bool is_over;     /* nothing is left to do: the process ends */
 };
 
-/* Asks the store to tell of changes. The store's library starts a thread for that, so it comes before a process
+/* Gives up the rights to all nodes but the device's, and asks the store to tell of changes. The store's library starts a thread for that, so it comes before a process
  * shuts itself in, and the rest after. Zero x before, but for platform, ops, front and back. */
 must_check int xenbus_watch(struct xenbus *x, struct err *err);
 

@@ -8,6 +8,8 @@
 
 #include <xenstore.h>
 
+#include "back/lib/store-link.h"
+
 #define EXPECT(condition)                                                                         \
 	do {                                                                                      \
 		if (!(condition)) {                                                               \
@@ -72,6 +74,30 @@ static void check_permissions(struct xs_handle *h)
 	free(got);
 }
 
+/* As a device's process does it. */
+static void check_confinement(struct xs_handle *h)
+{
+	static const char arguments[] = "5\0/interop/home";
+	struct store_link l;
+	bool is_lost;
+
+	EXPECT(xs_write(h, XBT_NULL, "/interop/home/x", "1", 1));
+	EXPECT(!store_link_open(&l));
+	store_link_confine(&l, arguments, sizeof(arguments));
+	EXPECT(!store_link_news(&l, &is_lost) && !is_lost);
+	EXPECT(xs_write(l.store, XBT_NULL, "/interop/home/state", "4", 1));
+	EXPECT(reads(h, XBT_NULL, "/interop/home/state", "4"));
+	EXPECT(!xs_write(l.store, XBT_NULL, "/interop/homes", "", 0) && errno == EACCES);
+	EXPECT(!xs_read(l.store, XBT_NULL, "/interop/b", NULL) && errno == EACCES);
+	EXPECT(!xs_release_domain(l.store, 6) && errno == EACCES);
+	store_link_close(&l);
+	EXPECT(!store_link_open(&l));
+	store_link_confine(&l, NULL, 0);
+	EXPECT(reads(l.store, XBT_NULL, "/interop/b", ""));
+	EXPECT(!xs_write(l.store, XBT_NULL, "/interop/b", "", 0) && errno == EROFS);
+	store_link_close(&l);
+}
+
 int main(void)
 {
 	struct xs_handle *h = xs_open(0), *other = xs_open(0);
@@ -81,6 +107,8 @@ int main(void)
 	check_transactions(h, other);
 	check_watches(h, other);
 	check_permissions(h);
+	EXPECT(xs_write(h, XBT_NULL, "/interop/b", "", 0));
+	check_confinement(h);
 	text = xs_get_domain_path(h, 5);
 	EXPECT(text && !strcmp(text, "/local/domain/5"));
 	free(text);

@@ -1,7 +1,10 @@
 /* Requests about nodes, domains and limits. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "socket.h"
 #include "unit.h"
 #include "world.h"
 
@@ -259,6 +262,68 @@ START_TEST(control_commands_answer)
 }
 END_TEST
 
+static int process; /* the other end of a socket of the store's */
+
+static const char *ask_by_socket(uint32_t type, const void *data, size_t len)
+{
+	static struct message m;
+	struct xsd_sockmsg header = { .type = type, .len = (uint32_t)len };
+
+	ck_assert_int_eq(write(process, &header, sizeof(header)), sizeof(header));
+	ck_assert_int_eq(write(process, data, len), (ssize_t)len);
+	world_serve();
+	ck_assert_int_ge(recv(process, &m, sizeof(m) - 1, MSG_DONTWAIT), (int)sizeof(header));
+	m.data[m.header.len] = '\0';
+	return m.data;
+}
+
+static void connect_process(void)
+{
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	ck_assert_int_eq(socket_serve(store, ends[0], false), 0);
+	process = ends[1];
+}
+
+START_TEST(a_confined_process_changes_what_is_below_its_path_only)
+{
+	own_folder();
+	ask(0, XS_WRITE, 0, BYTES("/backend/1/2/mac\0x"));
+	ask(0, XS_SET_PERMS, 0, STR("/backend/1/2\0n0\0r1"));
+	ask(0, XS_WRITE, 0, BYTES("/backend/1/22\0x"));
+	ask(0, XS_WRITE, 0, BYTES("/other\0x"));
+	connect_process();
+	ck_assert_str_eq(ask_by_socket(XS_CONTROL, STR("confine\0001\0nonsense")), "EINVAL");
+	ck_assert_str_eq(ask_by_socket(XS_CONTROL, STR("confine\0000\0/backend")), "EINVAL");
+	ck_assert_str_eq(ask_by_socket(XS_CONTROL, STR("confine\0001\0/")), "EINVAL");
+	ck_assert_str_eq(ask_by_socket(XS_CONTROL, STR("confine\0001\0/backend/1/2")), "OK");
+	ck_assert_str_eq(ask_by_socket(XS_READ, STR("/backend/1/2/mac")), "x");
+	ck_assert_str_eq(ask_by_socket(XS_WRITE, BYTES("/backend/1/2/state\0004")), "OK");
+	ck_assert_str_eq(ask(1, XS_READ, 0, STR("/backend/1/2/state")), "4");
+	ck_assert_str_eq(ask(1, XS_WRITE, 0, BYTES("/backend/1/2/state\0005")), "EACCES");
+	ck_assert_str_eq(ask_by_socket(XS_READ, STR("/local/domain/1")), "");
+	ck_assert_str_eq(ask_by_socket(XS_WRITE, BYTES("/local/domain/1\0x")), "EACCES");
+	ck_assert_str_eq(ask_by_socket(XS_WRITE, BYTES("/backend/1/22\0y")), "EACCES");
+	ck_assert_str_eq(ask_by_socket(XS_READ, STR("/other")), "EACCES");
+	ck_assert_str_eq(ask_by_socket(XS_RELEASE, STR("2")), "EACCES");
+	ck_assert_str_eq(ask_by_socket(XS_CONTROL, STR("confine\0002\0/local")), "EACCES");
+	close(process);
+}
+END_TEST
+
+START_TEST(a_process_may_give_up_all_changes)
+{
+	connect_process();
+	ask(0, XS_WRITE, 0, BYTES("/a\0x"));
+	ck_assert_str_eq(ask_by_socket(XS_CONTROL, STR("confine")), "OK");
+	ck_assert_str_eq(ask_by_socket(XS_READ, STR("/a")), "x");
+	ck_assert_str_eq(ask_by_socket(XS_WRITE, BYTES("/a\0y")), "EROFS");
+	ck_assert_str_eq(ask(0, XS_CONTROL, 0, STR("confine")), "EINVAL"); /* a domain */
+	close(process);
+}
+END_TEST
+
 START_TEST(nodes_are_counted_for_their_owners_through_all_changes)
 {
 	uint32_t tx;
@@ -290,4 +355,5 @@ UNIT_MAIN("store-protocol", world_setup, world_teardown,
 	  a_long_directory_comes_in_parts, the_generation_of_a_directory_changes_with_its_list,
 	  domains_are_introduced_and_released_by_the_privileged_only,
 	  a_domain_makes_no_more_nodes_than_its_quota, the_other_quotas_hold_too,
-	  control_commands_answer, nodes_are_counted_for_their_owners_through_all_changes)
+	  control_commands_answer, a_confined_process_changes_what_is_below_its_path_only,
+	  a_process_may_give_up_all_changes, nodes_are_counted_for_their_owners_through_all_changes)
