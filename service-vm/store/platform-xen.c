@@ -1,5 +1,5 @@
-/* Rings through the service VM's own devices: /dev/xen/evtchn, /dev/xen/gntdev, /proc/xen; and the control
- * hypercall to hear how domains are. */
+/* Rings through the service VM's own devices: /dev/xen/evtchn, /dev/xen/gntdev, /proc/xen; how domains are, domains.c
+ * hears. */
 #include "platform.h"
 
 #include <errno.h>
@@ -10,12 +10,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <xencall.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
 
-#include "abi/control.h"
 #include "abi/xs-wire.h"
+#include "domains.h"
 #include "lib/log.h"
 
 #define STORE_GRANT     1 /* the toolstack lets domain 0 have the ring by this */
@@ -26,20 +25,15 @@
 struct platform {
 	xenevtchn_handle *events;
 	xengnttab_handle *grants;
-	xencall_handle *calls;
+	struct domains domains;
 	uint32_t virq_port;
 
-	/* Hypercall arguments, made when they are first needed. */
-	struct lodge_control *op;
-	struct lodge_domain_info *info; /* NR_RECORDS */
-
-	/* Changes that were asked for: up to `since` all are told. Of those up to `newest`, info holds nr_info,
+	/* Changes that were asked for: up to `since` all are told. Of those up to `newest`, heard has some,
 	 * next_info is the next to tell, and from domain next_domain on there are more. */
+	struct domains_answer heard;
 	uint64_t since, newest;
-	uint32_t nr_info, next_info, next_domain;
+	uint32_t next_info, next_domain;
 };
-
-#define NR_RECORDS ((uint32_t)(4096 / sizeof(struct lodge_domain_info)))
 
 int platform_open(struct platform **ret_platform)
 {
@@ -53,11 +47,14 @@ int platform_open(struct platform **ret_platform)
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
+	if (domains_open(&p->domains)) { /* first: it takes nothing of the rest along */
+		free(p);
+		return -EIO;
+	}
 	p->events = xenevtchn_open(NULL, 0);
 	p->grants = xengnttab_open(NULL, 0);
-	p->calls = xencall_open(NULL, 0);
-	if (!p->events || !p->grants || !p->calls) {
-		log_line("no access to event channels, grants or hypercalls: %s", strerror(errno));
+	if (!p->events || !p->grants) {
+		log_line("no access to event channels or grants: %s", strerror(errno));
 		platform_close(p);
 		return -EIO;
 	}
@@ -81,12 +78,7 @@ void platform_close(struct platform *p)
 		xenevtchn_close(p->events);
 	if (p->grants)
 		xengnttab_close(p->grants);
-	if (p->info)
-		xencall_free_buffer(p->calls, p->info);
-	if (p->op)
-		xencall_free_buffer(p->calls, p->op);
-	if (p->calls)
-		xencall_close(p->calls);
+	domains_close(&p->domains);
 	free(p);
 }
 
@@ -177,29 +169,6 @@ void platform_notify(struct platform *p, uint32_t local_port)
 	xenevtchn_notify(p->events, local_port);
 }
 
-/* Records from domain `first` on go to p->info; how many, 0 if they cannot be had. */
-static uint32_t list_domains(struct platform *p, uint32_t first, uint32_t max, uint64_t since)
-{
-	if (!p->op)
-		p->op = xencall_alloc_buffer(p->calls, sizeof(*p->op));
-	if (!p->info)
-		p->info = xencall_alloc_buffer(p->calls, NR_RECORDS * sizeof(*p->info));
-	if (!p->op || !p->info)
-		return 0;
-	memset(p->op, 0, sizeof(*p->op));
-	p->op->version = LODGE_CONTROL_VERSION;
-	p->op->op = LODGE_CONTROL_list;
-	p->op->u.list.buffer = (uint64_t)(uintptr_t)p->info;
-	p->op->u.list.max = max;
-	p->op->u.list.first = first;
-	p->op->u.list.since = since;
-	if (xencall1(p->calls, __HYPERVISOR_lodge_control, (uint64_t)(uintptr_t)p->op) < 0) {
-		p->op->u.list.next = LODGE_LIST_END;
-		return 0;
-	}
-	return p->op->u.list.nr;
-}
-
 static enum domain_state state_of(const struct lodge_domain_info *info)
 {
 	if (info->flags & (LODGE_DOMAIN_DYING | LODGE_DOMAIN_GONE))
@@ -209,33 +178,34 @@ static enum domain_state state_of(const struct lodge_domain_info *info)
 
 enum domain_state platform_domain_state(struct platform *p, uint16_t domid)
 {
-	p->nr_info = p->next_info = p->next_domain = 0; /* changes begin anew */
-	if (list_domains(p, domid, 1, 0) && p->info->domain == domid)
-		return state_of(p->info);
-	return p->op && p->info ? DOMAIN_GONE : DOMAIN_RUNS;
+	const struct lodge_domain_info *info = p->heard.info;
+	bool is_there;
+
+	domains_ask(&p->domains, domid, 1, 0, &p->heard);
+	is_there = p->heard.nr && info->domain == domid;
+	p->heard.nr = p->next_info = p->next_domain = 0; /* changes begin anew */
+	return is_there ? state_of(info) : DOMAIN_GONE;
 }
 
 bool platform_next_change(struct platform *p, uint16_t *ret_domid, enum domain_state *ret_state)
 {
 	const struct lodge_domain_info *info;
 
-	while (p->next_info == p->nr_info) {
+	while (p->next_info == p->heard.nr) {
 		bool is_first = !p->next_domain;
 
-		p->nr_info = p->next_info = 0;
+		p->heard.nr = p->next_info = 0;
 		if (p->next_domain == LODGE_LIST_END) {
 			p->next_domain = 0;
 			p->since = p->newest;
 			return false;
 		}
-		p->nr_info = list_domains(p, p->next_domain, NR_RECORDS, p->since);
-		if (!p->op || !p->info)
-			return false;
-		p->next_domain = p->op->u.list.next;
+		domains_ask(&p->domains, p->next_domain, DOMAINS_AT_ONCE, p->since, &p->heard);
+		p->next_domain = p->heard.next;
 		if (is_first)
-			p->newest = MAX(p->op->u.list.change, p->since);
+			p->newest = MAX(p->heard.change, p->since);
 	}
-	info = &p->info[p->next_info++];
+	info = &p->heard.info[p->next_info++];
 	*ret_domid = (uint16_t)info->domain;
 	*ret_state = state_of(info);
 	return true;

@@ -21,9 +21,16 @@ take_store()
 	start_store
 }
 
+# It is two processes.
+store()
+{
+	# shellcheck disable=SC2046
+	kill "$1" $(pidof lodge-store)
+}
+
 kill_store()
 {
-	kill -9 "$(pidof lodge-store)"
+	store -9
 	start_store
 }
 
@@ -53,7 +60,7 @@ done
 hurt() # VERB GUEST [MEMBERS]
 {
 	for delay in 0 0.02; do
-		(sleep "$delay" && kill -9 "$(pidof lodge-store)") &
+		(sleep "$delay" && store -9) &
 		killer=$!
 		verb "$@"
 		[ "$status" = 0 ] || [ "$status" = 1 ] || [ "$status" = 4 ] || [ "$status" = 6 ] ||
@@ -88,14 +95,14 @@ nothing_left "xenstore's deaths"
 
 # It hangs: lodged answers, and says what is wrong; then it goes on.
 create slow "$life" 64
-kill -STOP "$(pidof lodge-store)"
+store -STOP
 verb set-memory slow '"kib":61440'
 expect "a verb fails when xenstore hangs" 1 "$status"
 started=$(cut -d . -f 1 /proc/uptime)
 call '{"verb":"list"}'
 verb info slow
 expect "others are answered at once" soon "$([ $(($(cut -d . -f 1 /proc/uptime) - started)) -lt 4 ] && echo soon)"
-kill -CONT "$(pidof lodge-store)"
+store -CONT
 verb set-memory slow '"kib":61440'
 expect "it goes on" 0 "$status"
 verb destroy slow
