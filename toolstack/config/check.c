@@ -357,6 +357,9 @@ static void check_rate(struct walk *w, const xmlNode *node, const struct disk_ra
 	    (rate->read_max && rate->read_max < rate->read) ||
 	    (rate->write_max && rate->write_max < rate->write))
 		walk_mistake(w, node, "lets bursts of %s be slower than their steady rate", what);
+	if ((rate->total_max && !rate->total) || (rate->read_max && !rate->read) ||
+	    (rate->write_max && !rate->write))
+		walk_mistake(w, node, "limits bursts of %s, and not their steady rate", what);
 }
 
 void check_iotune(struct walk *w, const xmlNode *node, void *object)

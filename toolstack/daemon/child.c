@@ -158,11 +158,14 @@ static int launch(struct child *c)
 	return ret;
 }
 
+static bool ran_long(const struct child *c)
+{
+	return loop_now_ns() - c->started_ns >= LONG_ENOUGH_MS * NS_PER_MS;
+}
+
 static void launch_later(struct child *c)
 {
-	bool was_long = loop_now_ns() - c->started_ns >= LONG_ENOUGH_MS * NS_PER_MS;
-
-	if (was_long)
+	if (ran_long(c))
 		c->delay_ms = 0;
 	loop_timer_start(c->loop, &c->timer, c->delay_ms);
 	c->delay_ms = c->delay_ms ? MIN(2 * c->delay_ms, LONGEST_DELAY_MS) : FIRST_DELAY_MS;
@@ -353,4 +356,9 @@ uint64_t child_start_time(const struct child *c)
 unsigned int child_nr_starts(const struct child *c)
 {
 	return c->nr_starts;
+}
+
+bool child_is_steady(const struct child *c)
+{
+	return c->pid && ran_long(c);
 }

@@ -61,6 +61,7 @@ bool process_is(pid_t pid, uint64_t start_time);
 
 pid_t child_pid(const struct child *c);              /* 0: it waits to be started again */
 uint64_t child_start_time(const struct child *c);    /* in the kernel's unit, for child_adopt() */
+bool child_is_steady(const struct child *c);         /* it runs, and has for a while */
 unsigned int child_nr_starts(const struct child *c); /* an adopted process is one */
 
 #endif

@@ -1,7 +1,10 @@
 /*
  * Taking a device out of a running guest: the backend is told to close and that it stays offline; when both
  * ends have closed, its process ends, and everything goes. A guest that does not let go within the time keeps
- * its device.
+ * its device until it does.
+ *
+ * A frontend that is about to connect is given the time for that first. Linux' would otherwise lose its nodes in the
+ * middle of it, and its kernel fails when the next disk of that name appears (BUG in negotiate_mq()).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,12 +13,15 @@
 #include "daemon/guest.h"
 #include "daemon/record.h"
 
-#define STATE_CLOSING 5u
-#define STATE_CLOSED  6u
+#define STATE_CONNECTED 4u
+#define STATE_CLOSING   5u
+#define STATE_CLOSED    6u
+#define CONNECT_MS      2000u /* a guest without a driver for it never does */
 
 struct device_unplug {
 	struct device *device;   /* NULL: it has gone otherwise */
 	struct loop_timer timer; /* the end of patience; then, the next look whether it is gone */
+	unsigned int timeout_ms;
 	bool is_stopping;        /* the process calls back */
 	struct loop_task finish; /* not from inside of a watch of the device */
 	device_done_fn done;
@@ -80,8 +86,12 @@ static void give_up(struct loop_timer *t)
 	struct device *d = u->device;
 	struct err err;
 
+	device_done_fn done = u->done;
+
 	err_set(&err, -ETIMEDOUT, "the guest does not let go of %s %s", d->class->name, d->label);
-	end(d, -ETIMEDOUT, &err);
+	u->done = NULL;
+	if (done)
+		done(u->argument, -ETIMEDOUT, &err);
 }
 
 static void finish(struct loop_task *t)
@@ -100,14 +110,6 @@ static void finish(struct loop_task *t)
 	child_stop(process, process_gone, u);
 }
 
-void device_unplug_look(struct device *d)
-{
-	if (d->unplug->timer.fire != give_up) /* it is on its way already */
-		return;
-	if (d->backend_state == STATE_CLOSED || d->backend_state == 0)
-		loop_soon(&d->guest->lodged->loop, &d->unplug->finish);
-}
-
 void device_unplug_abort(struct device *d)
 {
 	struct err err;
@@ -118,28 +120,16 @@ void device_unplug_abort(struct device *d)
 	end(d, -ESRCH, &err);
 }
 
-void device_detach(struct device *d, unsigned int timeout_ms, device_done_fn done, void *argument)
+/* The last of what can fail. */
+static void ask_to_close(struct loop_timer *t)
 {
-	struct device_unplug *u;
+	struct device_unplug *u = container_of(t, struct device_unplug, timer);
+	struct device *d = u->device;
 	struct batch b;
 	struct err err;
 	int ret;
 
-	if (d->unplug) {
-		err_set(&err, -EBUSY, "%s %s is being detached already", d->class->name, d->label);
-		done(argument, -EBUSY, &err);
-		return;
-	}
-	u = calloc(1, sizeof(*u));
-	if (!u) {
-		err_set(&err, -ENOMEM, "no memory");
-		done(argument, -ENOMEM, &err);
-		return;
-	}
-	*u = (struct device_unplug){ .device = d, .done = done, .argument = argument };
 	u->timer.fire = give_up;
-	u->finish.run = finish;
-	d->unplug = u;
 	batch_init(&b);
 	batch_at(&b, "%s", d->backend_path);
 	batch_write(&b, "online", "0");
@@ -149,5 +139,62 @@ void device_detach(struct device *d, unsigned int timeout_ms, device_done_fn don
 	if (ret)
 		end(d, ret, &err);
 	else
+		loop_timer_start(&d->guest->lodged->loop, t, u->timeout_ms);
+}
+
+void device_unplug_look(struct device *d)
+{
+	struct device_unplug *u = d->unplug;
+
+	if (u->timer.fire == ask_to_close && d->backend_state >= STATE_CONNECTED) {
+		loop_timer_stop(&u->timer);
+		ask_to_close(&u->timer);
+	} else if (u->timer.fire == give_up &&
+		   (d->backend_state == STATE_CLOSED || d->backend_state == 0)) {
+		loop_soon(&d->guest->lodged->loop, &u->finish);
+	}
+}
+
+/* Who has asked first has been told that it takes too long: it goes on for this one. */
+static int ask_again(struct device *d, unsigned int timeout_ms, device_done_fn done, void *argument,
+		     struct err *err)
+{
+	struct device_unplug *u = d->unplug;
+
+	if (u->done)
+		return err_set(err, -EBUSY, "%s %s is being detached already", d->class->name,
+			       d->label);
+	u->done = done;
+	u->argument = argument;
+	if (u->timer.fire == give_up)
 		loop_timer_start(&d->guest->lodged->loop, &u->timer, timeout_ms);
+	return 0;
+}
+
+static int begin(struct device *d, unsigned int timeout_ms, device_done_fn done, void *argument,
+		 struct err *err)
+{
+	struct device_unplug *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return err_set(err, -ENOMEM, "no memory");
+	*u = (struct device_unplug){
+		.device = d, .timeout_ms = timeout_ms, .done = done, .argument = argument
+	};
+	u->timer.fire = ask_to_close;
+	u->finish.run = finish;
+	d->unplug = u;
+	loop_timer_start(&d->guest->lodged->loop, &u->timer,
+			 d->backend_state >= STATE_CONNECTED ? 0 : CONNECT_MS);
+	return 0;
+}
+
+void device_detach(struct device *d, unsigned int timeout_ms, device_done_fn done, void *argument)
+{
+	struct err err;
+	int ret = d->unplug ? ask_again(d, timeout_ms, done, argument, &err)
+			    : begin(d, timeout_ms, done, argument, &err);
+
+	if (ret)
+		done(argument, ret, &err);
 }

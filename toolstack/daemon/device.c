@@ -101,9 +101,15 @@ static void backend_ended(void *argument, const char *how)
 
 	if (d->unplug) /* it was quicker than the news that the device is over */
 		return;
+	d->has_ended = true;
 	snprintf(d->error, sizeof(d->error), "its backend ended: %s", how);
 	log_line("%s: %s %s: %s", d->guest->name, d->class->name, d->label, d->error);
 	guest_changed(d->guest, "device-failed");
+}
+
+const char *device_error(const struct device *d)
+{
+	return d->has_ended && d->process && child_is_steady(d->process) ? "" : d->error;
 }
 
 static void backend_started(void *argument)
@@ -210,6 +216,7 @@ static void error_changed(struct nodes_watch *w, const char *path)
 	char *text = nodes_read(d->guest->lodged->nodes, "%s", path);
 
 	if (text && strcmp(text, d->error) != 0) {
+		d->has_ended = false;
 		snprintf(d->error, sizeof(d->error), "%s", text);
 		log_line("%s: %s %s: %s", d->guest->name, d->class->name, d->label, d->error);
 		guest_changed(d->guest, "device-failed");

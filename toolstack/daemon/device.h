@@ -92,6 +92,7 @@ struct device {
 	bool is_plugged;
 	bool is_forgotten;            /* release() is not to touch what the guest goes on using */
 	char error[160];              /* what the backend wrote, or why it ended; empty: nothing */
+	bool has_ended;               /* error says how its process ended */
 	struct device_unplug *unplug; /* while it is on its way out of a running guest */
 	/* Once its guest ends: the next look whether it is gone, and who is told then. */
 	struct loop_timer look;
@@ -107,6 +108,9 @@ must_check int device_change(struct device *d, struct child_spec *spec, struct e
 
 /* Of one whose process has ended, or that has none. */
 bool device_is_gone(struct device *d);
+
+/* What is wrong with it; empty: nothing. That its process has ended counts until the next one runs steadily. */
+const char *device_error(const struct device *d);
 
 /* A XenbusState as a word: "connected". */
 const char *device_state_name(unsigned int state);
@@ -144,7 +148,7 @@ must_check int device_attach(struct guest *g, const struct device_class *class,
 			     struct config *extra, struct err *err);
 struct device *device_find(const struct guest *g, const struct device_class *class,
 			   const char *label);
-/* Asks the guest to let go, waits for it at most timeout_ms. */
+/* Asks the guest to let go, waits for it at most timeout_ms; when it does so later, the device goes then. */
 void device_detach(struct device *d, unsigned int timeout_ms, device_done_fn done, void *argument);
 
 #endif

@@ -219,7 +219,7 @@ void devices_status(struct guest *g, cJSON *object)
 				     one);
 		cJSON_AddStringToObject(one, "backend", d->backend_kind);
 		cJSON_AddStringToObject(one, "state", device_state_name(d->backend_state));
-		cJSON_AddStringToObject(one, "error", d->error);
+		cJSON_AddStringToObject(one, "error", device_error(d));
 		d->class->status(d, one);
 	}
 }

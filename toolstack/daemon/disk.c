@@ -320,6 +320,7 @@ static void status_changed(struct nodes_watch *w, const char *path)
 	if (!d->guest || is_full == disk->is_full || !nodes_is_up(d->lodged->nodes))
 		return; /* without a store nothing is known; it tells when it is back */
 	disk->is_full = is_full;
+	d->has_ended = false;
 	snprintf(d->error, sizeof(d->error), "%s",
 		 is_full ? "no space is left for its image; the guest waits until there is" : "");
 	log_line("%s: disk %s: %s", d->guest->name, d->label,
@@ -433,6 +434,8 @@ static void disk_status(struct device *d, cJSON *object)
 	cJSON_AddBoolToObject(object, "read_only", disk_is_read_only(config));
 	if (disk->fd >= 0 && config->format == DISK_RAW)
 		cJSON_AddNumberToObject(object, "bytes", (double)size_of(disk->fd));
+	if (disk->fd >= 0 && config->format == DISK_QCOW2)
+		cJSON_AddNumberToObject(object, "bytes", (double)qcow2_size(disk->fd));
 }
 
 static void growth_end(struct disk_state *disk, int ret, const char *text)

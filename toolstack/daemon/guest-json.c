@@ -53,9 +53,10 @@ static void add_devices(cJSON *object, const struct guest *g)
 	list_for_each_entry(d, &g->devices, node) {
 		if (d->class->addresses)
 			d->class->addresses(d, addresses);
-		if (!d->error[0])
+		if (!*device_error(d))
 			continue;
-		snprintf(text, sizeof(text), "%s %s: %s", d->class->name, d->label, d->error);
+		snprintf(text, sizeof(text), "%s %s: %s", d->class->name, d->label,
+			 device_error(d));
 		cJSON_AddItemToArray(warnings, cJSON_CreateString(text));
 	}
 }

@@ -107,3 +107,12 @@ int qcow2_read(const char *name, struct qcow2 *ret_image, struct err *err)
 	ret_image->nr_bytes = be64toh(h.nr_bytes);
 	return read_below(fd, name, &h, ret_image, err);
 }
+
+uint64_t qcow2_size(int fd)
+{
+	struct header h = { 0 };
+
+	return read_at(fd, 0, &h, VERSION_2_BYTES) && be32toh(h.magic) == MAGIC
+		       ? be64toh(h.nr_bytes)
+		       : 0;
+}

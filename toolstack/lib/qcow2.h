@@ -20,4 +20,7 @@ struct qcow2 {
  * damaged (-EINVAL), and when that is no file (-EOPNOTSUPP). */
 must_check int qcow2_read(const char *name, struct qcow2 *ret_image, struct err *err);
 
+/* Only how large the disk in it is; 0: it is no such image. */
+uint64_t qcow2_size(int fd);
+
 #endif

@@ -1,4 +1,5 @@
 /* Disks by lodged's own protocol. lodge-block is a script that writes down how it was called, and stays. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -837,6 +838,79 @@ START_TEST(a_disk_without_room_is_not_told_to_have_it_again_because_the_store_is
 }
 END_TEST
 
+static struct device *the_disk(void)
+{
+	return device_find(guest_by_name(&lodged, "web"), &disk_class, "xvda");
+}
+
+static const char *error_of_the_disk(void)
+{
+	const cJSON *disks =
+		cJSON_GetObjectItem(world_ok("{'verb':'disk-list','guest':'web'}"), "disks");
+
+	return text_of(cJSON_GetArrayItem(disks, 0), "error");
+}
+
+START_TEST(that_a_backend_has_ended_is_told_until_the_next_one_runs_steadily)
+{
+	create("web", "a.img", "");
+	world_until(was_called_with("--domain"));
+	kill(pid_of_backend(), SIGKILL);
+	world_until(!strcmp(error_of_the_disk(), "its backend ended: killed by signal 9"));
+	world_until(!*error_of_the_disk());
+}
+END_TEST
+
+static int detached;
+
+static void note_detached(void *argument, int ret, const struct err *err)
+{
+	(void)argument;
+	(void)err;
+	detached = ret;
+}
+
+static void detach_within(unsigned int ms)
+{
+	detached = 1;
+	device_detach(the_disk(), ms, note_detached, NULL);
+}
+
+START_TEST(a_disk_whose_frontend_may_be_about_to_connect_is_not_taken_away)
+{
+	create("web", "a.img", "");
+	write_node(BACK "/state", "2");
+	world_until(the_disk()->backend_state == 2);
+	detach_within(60000);
+	for (int i = 0; i < 10; i++)
+		world_turn();
+	ck_assert_str_eq(node(BACK "/online"), "1");
+	write_node(BACK "/state", "4");
+	world_until(!strcmp(node(BACK "/online"), "0"));
+	write_node(BACK "/state", "6");
+	world_until(!detached);
+	ck_assert_ptr_null(the_disk());
+}
+END_TEST
+
+START_TEST(a_guest_that_lets_go_too_late_loses_its_disk_all_the_same)
+{
+	create("web", "a.img", "");
+	write_node(BACK "/state", "4");
+	world_until(the_disk()->backend_state == 4);
+	detach_within(50);
+	world_until(detached == -ETIMEDOUT);
+	ck_assert_ptr_nonnull(the_disk());
+	detach_within(60000);
+	ck_assert_int_eq(detached, 1);
+	detach_within(60000); /* a second one at the same time */
+	ck_assert_int_eq(detached, -EBUSY);
+	write_node(BACK "/state", "6");
+	world_until(!detached);
+	ck_assert_ptr_null(the_disk());
+}
+END_TEST
+
 static void ignore(void *argument, int ret, const struct err *err)
 {
 	(void)argument;
@@ -882,4 +956,7 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  rename_restart_waits_until_the_disks_are_free,
 	  a_backend_that_takes_its_time_may_outlive_its_guest,
 	  a_disk_without_room_is_not_told_to_have_it_again_because_the_store_is_gone,
+	  that_a_backend_has_ended_is_told_until_the_next_one_runs_steadily,
+	  a_disk_whose_frontend_may_be_about_to_connect_is_not_taken_away,
+	  a_guest_that_lets_go_too_late_loses_its_disk_all_the_same,
 	  apply_says_so_when_a_device_cannot_be_detached)
