@@ -42,17 +42,19 @@ static bool id_is_used(domid_t id)
 }
 
 /* Ids go round, so that one that was in use rests as long as possible. */
-static int create_with_any_id(const struct domain_config *cfg, struct domain **ret_d)
+static int create_with_any_id(const struct domain_config *cfg, uint32_t *ret_id)
 {
 	static uint32_t latest_id; /* atomic */
 
 	for (uint32_t tried = 0; tried < MAX_DOMAINS; tried++) {
 		uint32_t id = __atomic_add_fetch(&latest_id, 1, __ATOMIC_RELAXED) % MAX_DOMAINS;
+		struct domain *d;
 		int err;
 
 		if (!id || id_is_used((domid_t)id))
 			continue;
-		err = domain_create((domid_t)id, cfg, ret_d);
+		err = domain_create((domid_t)id, cfg, &d);
+		*ret_id = id;
 		if (err != -XEN_EEXIST) /* somebody asked for it just now */
 			return err;
 	}
@@ -69,22 +71,27 @@ static int control_create(struct control *c)
 		.max_maptrack_frames = op->max_maptrack_frames,
 		.max_evtchn_port = op->max_ports,
 	};
+	uint32_t id = c->op.domain;
 	struct domain *d;
 	int err;
 
 	if (op->reserved[0] || op->reserved[1] || op->max_ports >= EVTCHN_FIFO_NR_CHANNELS)
 		return -XEN_EINVAL;
 	memcpy(cfg.handle, op->uuid, sizeof(cfg.handle));
-	if (c->op.domain == LODGE_DOMAIN_ANY)
-		err = create_with_any_id(&cfg, &d);
-	else if (c->op.domain >= MAX_DOMAINS)
+	if (id == LODGE_DOMAIN_ANY)
+		err = create_with_any_id(&cfg, &id);
+	else if (id >= MAX_DOMAINS)
 		err = -XEN_EINVAL;
 	else
-		err = domain_create((domid_t)c->op.domain, &cfg, &d);
+		err = domain_create((domid_t)id, &cfg, &d);
 	if (err)
 		return err;
-	c->op.domain = d->id;
-	domain_changed(d);
+	c->op.domain = id;
+	d = domain_lookup((domid_t)id); /* who guessed the id may have destroyed it by now */
+	if (d) {
+		domain_changed(d);
+		domain_put(d);
+	}
 	return 0;
 }
 
