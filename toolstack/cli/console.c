@@ -22,6 +22,7 @@
 struct console {
 	const char *guest;
 	bool is_read_only, forces;
+	bool is_own;    /* nothing of what earlier guests of its name have said */
 	bool has_lines; /* else lodge-console chooses how many of the last lines it sends */
 	uint64_t lines;
 	int escape; /* the key that leaves */
@@ -60,9 +61,9 @@ static int introduce(struct console *con, int domain, char *ret_answer, size_t s
 
 	if (con->has_lines)
 		snprintf(lines, sizeof(lines), " lines %u", (unsigned int)con->lines);
-	length = (size_t)snprintf(hello, sizeof(hello), "attach %d%s%s%s\n", domain,
-				  con->is_read_only ? " read-only" : "", lines,
-				  con->forces ? " force" : "");
+	length = (size_t)snprintf(hello, sizeof(hello), "attach %d%s%s%s%s\n", domain,
+				  con->is_read_only ? " read-only" : "", con->is_own ? " own" : "",
+				  lines, con->forces ? " force" : "");
 	if (send(con->fd, hello, length, MSG_NOSIGNAL) != (ssize_t)length)
 		return err_errno(err, -errno, "lodge-console");
 	ret = read_line(con->fd, ret_answer, size);
@@ -192,6 +193,7 @@ static enum rpc_code use(struct call *c, struct console *con)
 enum rpc_code console_attach(struct call *c, const char *guest)
 {
 	struct console con = { .guest = guest,
+			       .is_own = true,
 			       .has_lines = true,
 			       .lines = ALL_LINES,
 			       .escape = CTRL_BRACKET,

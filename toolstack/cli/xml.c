@@ -32,13 +32,11 @@ static ssize_t read_all(int fd, char *to, size_t max)
 char *xml_read(const char *path, const char **ret_name)
 {
 	bool is_stdin = !strcmp(path, "-");
-	int fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-	cleanup_close int to_close = fd;
 	char *text = say_memory(malloc(RPC_LINE_MAX));
+	cleanup_close int fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t nr = fd < 0 ? -errno : read_all(fd, text, RPC_LINE_MAX);
 
 	*ret_name = is_stdin ? "stdin" : path;
-	(void)to_close;
 	if (nr >= 0 && !memchr(text, '\0', (size_t)nr)) {
 		text[nr] = '\0';
 		return text;

@@ -172,8 +172,10 @@ static void flatten(struct leaves *l, xmlNode *n, const char *above)
 	add_attributes(l, n, path);
 	if (!has_elements(n)) {
 		char *text = (char *)xmlNodeGetContent(n);
+		bool is_empty = !text || !*text;
 
-		add_leaf(l, path, text ? text : "", false);
+		if (!is_empty || !n->properties) /* else it says what its attributes say */
+			add_leaf(l, path, is_empty ? "" : text, false);
 		xmlFree(text);
 		return;
 	}

@@ -223,6 +223,8 @@ static int set_aside(struct guest *g, struct err *err)
 	kept->has_crashed = g->has_crashed;
 	kept->started = g->started;
 	kept->started_ns = g->started_ns;
+	kept->log_file = g->log_file;
+	kept->log_bytes = g->log_bytes;
 	kept->why = cJSON_Duplicate(g->why, true);
 	memcpy(kept->domain_uuid, g->domain_uuid, sizeof(kept->domain_uuid));
 	guest_set_domain(kept, g->domain);

@@ -374,6 +374,7 @@ static void go_on(struct guest_start *s)
 	g->is_paused = s->request.is_paused;
 	g->started = time(NULL);
 	g->started_ns = loop_now_ns();
+	why_note_log(g);
 	if (!s->ret && !s->is_cancelled) {
 		g->state = GUEST_RUNNING; /* so its record says */
 		s->ret = connect_guest(g, s, &s->err);

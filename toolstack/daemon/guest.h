@@ -54,6 +54,8 @@ struct guest {
 	const char *requested; /* "poweroff" or "reboot": it was asked to; NULL: it was not */
 	int64_t started;       /* seconds since 1970 */
 	uint64_t started_ns;   /* loop_now_ns() */
+	uint64_t log_file;     /* its console's log then, by number, and how long that was: */
+	uint64_t log_bytes;    /* what stands before is of earlier runs */
 	struct list devices;   /* struct device */
 
 	struct guest_start *start; /* while BUILDING */

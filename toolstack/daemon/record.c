@@ -165,6 +165,8 @@ static void add_domain(cJSON *object, const struct guest *g)
 	cJSON_AddStringToObject(object, "domain_uuid", uuid);
 	cJSON_AddStringToObject(object, "boot", g->lodged->boot_id);
 	cJSON_AddNumberToObject(object, "started", (double)g->started);
+	cJSON_AddNumberToObject(object, "log_file", (double)g->log_file);
+	cJSON_AddNumberToObject(object, "log_bytes", (double)g->log_bytes);
 	cJSON_AddBoolToObject(object, "paused", g->is_paused);
 	cJSON_AddBoolToObject(object, "ended", g->state == GUEST_ENDED);
 	cJSON_AddBoolToObject(object, "crashed", g->has_crashed);
@@ -282,6 +284,15 @@ static uint32_t number_of(const cJSON *object, const char *name, uint32_t missin
 		       : missing;
 }
 
+static uint64_t whole_of(const cJSON *object, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+	return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble < 0x1p63
+		       ? (uint64_t)item->valuedouble
+		       : 0;
+}
+
 /* The guest that a record is of; one without a definition is made. */
 static struct guest *guest_of_record(struct lodged *l, const cJSON *object, struct err *err)
 {
@@ -309,6 +320,8 @@ static void load_domain(struct guest *g, const cJSON *object)
 		return;
 	guest_set_domain(g, number_of(object, "domain", NO_DOMAIN));
 	g->started = number_of(object, "started", 0);
+	g->log_file = whole_of(object, "log_file");
+	g->log_bytes = whole_of(object, "log_bytes");
 	g->started_ns = loop_now_ns();
 	g->is_paused = is_true(object, "paused");
 	g->has_crashed = is_true(object, "crashed");

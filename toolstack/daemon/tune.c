@@ -74,6 +74,11 @@ static int pin(struct domain_description *d, uint32_t vcpu, const struct cpu_set
 		d->nr_pins = 0;
 		return 0;
 	}
+	if (is_every_cpu(cpus) && cpu_set_is_empty(&d->affinity)) {
+		if (one)
+			*one = d->pins[--d->nr_pins];
+		return 0;
+	}
 	if (!one) {
 		grown = reallocarray(d->pins, d->nr_pins + 1, sizeof(*grown));
 		if (!grown)

@@ -155,8 +155,8 @@ static void make_printable(char *text, size_t bytes)
 	}
 }
 
-/* The end of a file, to be freed; NULL: there is none such. */
-static char *read_end(const char *path, size_t max)
+/* The end of a file, behind so many bytes, to be freed; NULL: there is none such. */
+static char *read_end(const char *path, off_t behind, size_t max)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
@@ -168,7 +168,7 @@ static char *read_end(const char *path, size_t max)
 	text = malloc(max + 1);
 	if (!text)
 		return NULL;
-	got = pread(fd, text, max, st.st_size > (off_t)max ? st.st_size - (off_t)max : 0);
+	got = pread(fd, text, max, MAX(st.st_size - (off_t)max, behind));
 	if (got < 0)
 		got = 0;
 	make_printable(text, (size_t)got);
@@ -190,10 +190,11 @@ static char *find_lines(char *text, size_t max_lines)
 	return at;
 }
 
-cJSON *last_lines(const char *path, size_t max_lines)
+cJSON *last_lines_behind(const char *path, off_t bytes, size_t max_lines)
 {
 	cJSON *lines = cJSON_CreateArray();
-	char *text = read_end(path, MIN(MAX(max_lines * 160, TAIL_BYTES), TAIL_MAX)), *line, *rest;
+	size_t max = MIN(MAX(max_lines * 160, TAIL_BYTES), TAIL_MAX);
+	char *text = read_end(path, bytes, max), *line, *rest;
 
 	if (!text)
 		return lines;
@@ -204,13 +205,34 @@ cJSON *last_lines(const char *path, size_t max_lines)
 	return lines;
 }
 
+cJSON *last_lines(const char *path, size_t max_lines)
+{
+	return last_lines_behind(path, 0, max_lines);
+}
+
+void why_note_log(struct guest *g)
+{
+	char *path = guest_console_log(g);
+	struct stat st;
+	bool is_there = path && !stat(path, &st);
+
+	g->log_file = is_there ? st.st_ino : 0;
+	g->log_bytes = is_there ? (uint64_t)st.st_size : 0;
+	free(path);
+}
+
 void why_add_console(cJSON *why, const struct guest *g)
 {
 	char *path = guest_console_log(g);
+	struct stat st;
+	bool is_same = path && !stat(path, &st) && st.st_ino == g->log_file &&
+		       (uint64_t)st.st_size >= g->log_bytes;
+	off_t behind = is_same ? (off_t)g->log_bytes : 0; /* another file has begun since */
 
 	cJSON_DeleteItemFromObjectCaseSensitive(why, "console");
 	if (path)
-		cJSON_AddItemToObject(why, "console", last_lines(path, CONSOLE_LINES));
+		cJSON_AddItemToObject(why, "console",
+				      last_lines_behind(path, behind, CONSOLE_LINES));
 	free(path);
 }
 

@@ -103,7 +103,7 @@ short client_events(struct console *c, const struct client *client)
 /* --- the first line ----------------------------------------------------------------------------- */
 
 struct command {
-	bool is_tail, is_read_only, is_force;
+	bool is_tail, is_read_only, is_force, is_own;
 	unsigned int domid, lines;
 };
 
@@ -121,7 +121,7 @@ static bool parse_number(const char *word, unsigned int max, unsigned int *ret_n
 	return true;
 }
 
-/* attach DOMID [read-only|force] [lines N], or tail DOMID N */
+/* attach DOMID [read-only|force] [own] [lines N], or tail DOMID N */
 static bool parse_command(char *line, struct command *ret_command)
 {
 	struct command k = { .lines = LINES_SHOWN };
@@ -141,6 +141,8 @@ static bool parse_command(char *line, struct command *ret_command)
 			k.is_read_only = true;
 		else if (!strcmp(word, "force"))
 			k.is_force = true;
+		else if (!strcmp(word, "own"))
+			k.is_own = true;
 		else
 			is_known &= !strcmp(word, "lines") &&
 				    parse_number(strtok_r(NULL, " \r", &rest), LINES_MAX, &k.lines);
@@ -151,11 +153,14 @@ static bool parse_command(char *line, struct command *ret_command)
 	return true;
 }
 
-static void show_log(struct client *client, const struct guest *g, unsigned int lines)
+/* Of the guest's own: not what guests of its name have said before it. */
+static void show_log(struct client *client, const struct guest *g, const struct command *k)
 {
 	size_t room = sizeof(client->out) - NOTICE_ROOM - client->nr_out;
 
-	client->nr_out += log_file_tail(&g->log, lines, client->out + client->nr_out, room);
+	if (k->is_own)
+		room = MIN(room, g->log.written);
+	client->nr_out += log_file_tail(&g->log, k->lines, client->out + client->nr_out, room);
 }
 
 static void attach(struct client *client, struct guest *g, const struct command *k)
@@ -178,7 +183,8 @@ static void run_command(struct console *c, struct client *client)
 
 	client->is_ending = true;
 	if (!parse_command(client->command, &k)) {
-		say(client, "error attach DOMID [read-only|force] [lines N], or tail DOMID N\n");
+		say(client,
+		    "error attach DOMID [read-only|force] [own] [lines N], or tail DOMID N\n");
 		return;
 	}
 	g = console_find(c, (uint16_t)k.domid);
@@ -193,7 +199,7 @@ static void run_command(struct console *c, struct client *client)
 		client->is_ending = false;
 		attach(client, g, &k);
 	}
-	show_log(client, g, k.lines);
+	show_log(client, g, &k);
 }
 
 /* --- input and output --------------------------------------------------------------------------- */

@@ -125,6 +125,7 @@ void log_file_append(struct log_file *f, const char *data, size_t size)
 		if (err)
 			fail(f, "it cannot be written", err);
 	}
+	f->written += written;
 	f->lost += size - written;
 	if (!err && f->is_failing) {
 		log_line("%s: it can be written again; %llu bytes were lost", f->path,

@@ -15,8 +15,9 @@
 struct log_file {
 	int fd; /* -1: not open */
 	off_t size, max_size;
-	bool is_failing; /* and that was said */
-	uint64_t lost;   /* bytes since then */
+	bool is_failing;  /* and that was said */
+	uint64_t lost;    /* bytes since then */
+	uint64_t written; /* since log_file_open() */
 	char path[256];
 };
 

@@ -23,6 +23,25 @@ START_TEST(a_viewer_sees_the_last_lines_and_then_what_comes)
 }
 END_TEST
 
+START_TEST(a_viewer_may_want_nothing_of_earlier_guests_of_that_name)
+{
+	int fd;
+
+	SAY(1, "old\n");
+	fake_release(1);
+	world_settle();
+	fake_introduce(3, "one");
+	world_settle();
+	SAY(3, "new\n");
+	fd = client_new("attach 3 lines 9\n");
+	ck_assert_str_eq(client_text(fd), "ok writer one\nold\nnew\n");
+	client_close(fd);
+	fd = client_new("attach 3 own lines 9\n");
+	ck_assert_str_eq(client_text(fd), "ok writer one\nnew\n");
+	client_close(fd);
+}
+END_TEST
+
 START_TEST(a_viewer_that_does_not_say_gets_twenty_lines)
 {
 	char line[16];
@@ -221,7 +240,7 @@ START_TEST(a_command_that_is_none_is_answered_with_what_there_is)
 		int fd = client_new(lines[i]);
 
 		ck_assert_str_eq(client_text(fd),
-				 "error attach DOMID [read-only|force] [lines N], or "
+				 "error attach DOMID [read-only|force] [own] [lines N], or "
 				 "tail DOMID N\n(closed)");
 		close(fd);
 	}
@@ -294,6 +313,7 @@ END_TEST
 
 UNIT_MAIN("console viewers", world_init, world_fini,
 	  a_viewer_sees_the_last_lines_and_then_what_comes,
+	  a_viewer_may_want_nothing_of_earlier_guests_of_that_name,
 	  a_viewer_that_does_not_say_gets_twenty_lines,
 	  lines_are_replayed_from_the_rotated_file_too, tail_shows_the_last_lines_and_closes,
 	  the_first_writer_types_and_others_look_on,

@@ -598,6 +598,38 @@ START_TEST(autostart_wants_to_be_told_which)
 }
 END_TEST
 
+static void append_to_log(const char *text)
+{
+	FILE *f = fopen(world_path("log/web.console"), "ae");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(text, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static int nr_last_lines(void)
+{
+	const cJSON *why = world_ok("{'verb':'why','guest':'web'}");
+
+	return cJSON_GetArraySize(cJSON_GetObjectItem(why, "console"));
+}
+
+START_TEST(why_a_guest_ended_has_no_lines_of_its_earlier_runs)
+{
+	append_to_log("of a run before\n");
+	create("web", "");
+	append_to_log("one\ntwo\n");
+	world_restart();
+	world_ok("{'verb':'destroy','guest':'web'}");
+	ck_assert_int_eq(nr_last_lines(), 2);
+	create("web", "");
+	ck_assert_int_eq(unlink(world_path("log/web.console")), 0); /* rotated */
+	append_to_log("three\n");
+	world_ok("{'verb':'destroy','guest':'web'}");
+	ck_assert_int_eq(nr_last_lines(), 1);
+}
+END_TEST
+
 /* As long as a description may say. */
 static void set_long_title(const char *name)
 {
@@ -657,4 +689,5 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  numbers_that_are_not_whole_or_too_large_are_refused,
 	  no_object_in_an_answer_has_a_member_twice, a_guest_that_cannot_be_renamed_keeps_its_name,
 	  a_guest_whose_pause_cannot_be_written_down_goes_on, autostart_wants_to_be_told_which,
-	  more_guests_than_an_answer_holds_are_listed_in_parts)
+	  more_guests_than_an_answer_holds_are_listed_in_parts,
+	  why_a_guest_ended_has_no_lines_of_its_earlier_runs)

@@ -124,6 +124,18 @@ START_TEST(a_device_that_comes_or_goes_is_one_change)
 }
 END_TEST
 
+START_TEST(an_element_is_told_by_its_attributes_or_else_its_text)
+{
+	static const char a[] = "<domain><cputune><vcpupin vcpu='0' cpuset='1'/></cputune>"
+				"<x><y/><z a='1'>2</z></x></domain>";
+
+	told[0] = '\0';
+	ck_assert_int_eq(config_compare(a, "<domain><x/></domain>", tell, NULL), 0);
+	ck_assert_str_eq(told, "cputune/vcpupin[0]/vcpu:0>none cputune/vcpupin[0]/cpuset:1>none "
+			       "x/y:>none x/z/a:1>none x/z:2>none x:none> ");
+}
+END_TEST
+
 #define MANY 30000u
 
 /* Many elements alike, of which the last has this in it; to be freed. */
@@ -156,4 +168,5 @@ UNIT_MAIN("daemon-plan", world_setup, world_teardown, the_same_description_chang
 	  everything_waits_for_the_next_start_of_a_guest_that_is_off,
 	  apply_does_what_can_be_done_now_and_keeps_the_rest,
 	  apply_refuses_as_a_whole_what_is_not_possible, a_device_that_comes_or_goes_is_one_change,
+	  an_element_is_told_by_its_attributes_or_else_its_text,
 	  long_descriptions_are_compared_in_no_time)

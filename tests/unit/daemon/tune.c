@@ -91,6 +91,10 @@ START_TEST(both_can_be_changed_at_once)
 	world_ok("{'verb':'pin','guest':'web','cpus':'1','config':true,'live':true}");
 	ck_assert(has(true, "cpuset=\"1\"") && has(false, "cpuset=\"1\""));
 	world_ok("{'verb':'pin','guest':'web','cpus':'0-255','config':true,'live':true}");
+	world_ok("{'verb':'pin','guest':'web','vcpu':0,'cpus':'1','config':true,'live':true}");
+	ck_assert(has(false, "vcpupin") && has(true, "vcpupin"));
+	world_ok("{'verb':'pin','guest':'web','vcpu':0,'cpus':'0-255','config':true,'live':true}");
+	ck_assert(!has(false, "vcpupin") && !has(true, "vcpupin"));
 	ck_assert(!has(true, "cpuset") && !has(false, "cpuset"));
 }
 END_TEST
