@@ -11,10 +11,10 @@
 #include "client.h"
 #include "lib/log.h"
 
-#define EVENT_COST 32  /* bytes of budget that an event costs */
-#define MAX_EVENTS 64  /* that are taken in a turn */
-#define MAX_NEWS   256 /* of the store, likewise */
-#define SLICE_MS   20  /* how long a guest without budget waits at least */
+#define EVENT_COST 32 /* bytes of budget that an event costs */
+#define MAX_EVENTS 64 /* that are taken in a turn */
+#define MAX_NEWS   32 /* of the store, likewise */
+#define SLICE_MS   20 /* how long a guest without budget waits at least */
 
 #define DOMAIN_PATH_NAME "domain-%u"
 
@@ -327,20 +327,20 @@ static int take_news(struct console *c)
 {
 	bool must_scan = false;
 
-	for (unsigned int i = 0; i < MAX_NEWS; i++) {
+	c->has_news = true;
+	for (unsigned int i = 0; i < MAX_NEWS && c->has_news; i++) {
 		uint16_t domid = 0;
 		int news = platform_news(c->platform, &domid);
 		struct guest *g = table_get(&c->by_domid, domid);
 
 		if (news < 0)
 			return news;
-		if (news == NEWS_NONE)
-			break;
+		c->has_news = news != NEWS_NONE;
 		if (news == NEWS_INTRODUCED && domid)
 			(void)console_find(c, domid);
 		else if (news == NEWS_INTRODUCED)
 			must_scan = true;
-		else if (g && !platform_is_introduced(c->platform, domid))
+		else if (news == NEWS_RELEASED && g && !platform_is_introduced(c->platform, domid))
 			guest_remove(c, g);
 	}
 	if (must_scan)
@@ -361,6 +361,8 @@ static bool serve_guests(struct console *c)
 
 static int time_to_wait(struct console *c, bool all_wait, int timeout_ms)
 {
+	if (c->has_news)
+		return 0;
 	if (list_is_empty(&c->ready))
 		return timeout_ms;
 	if (!all_wait)
@@ -403,7 +405,7 @@ int console_turn(struct console *c, int timeout_ms)
 	serve_clients(c, polled + POLL_FIXED); /* first: the list is as it was polled */
 	if (polled[POLL_EVENTS].revents)
 		take_events(c);
-	if (polled[POLL_STORE].revents)
+	if (polled[POLL_STORE].revents || c->has_news)
 		err = take_news(c);
 	if (polled[POLL_LISTEN].revents)
 		client_accept(c);

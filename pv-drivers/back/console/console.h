@@ -56,6 +56,7 @@ struct console {
 	struct list guests, ready, clients;
 	struct guest_table by_port, by_domid;
 	unsigned int nr_clients;
+	bool has_news; /* perhaps, of the store, that no descriptor tells of any more */
 	int listen_fd;
 	int stop_fd; /* readable: an end is asked for */
 };

@@ -192,6 +192,16 @@ START_TEST(nothing_is_lost_when_the_daemon_is_killed_and_started_again)
 }
 END_TEST
 
+START_TEST(of_many_guests_that_come_at_once_none_is_forgotten)
+{
+	for (uint16_t i = 10; i < FAKE_DOMAINS; i++)
+		fake_introduce(i, "many");
+	world_settle();
+	for (uint16_t i = 10; i < FAKE_DOMAINS; i++)
+		ck_assert(machine->domains[i].is_mapped);
+}
+END_TEST
+
 START_TEST(a_guest_that_cannot_be_reached_is_left_alone)
 {
 	machine->fails_to_bind = true;
@@ -227,5 +237,6 @@ UNIT_MAIN("console output", world_init, world_fini,
 	  a_link_in_the_place_of_a_log_is_not_followed, a_pipe_in_the_place_of_a_log_stops_nothing,
 	  a_log_is_not_for_everybody, a_full_disk_costs_output_and_nothing_else,
 	  nothing_is_lost_when_the_daemon_is_killed_and_started_again,
+	  of_many_guests_that_come_at_once_none_is_forgotten,
 	  a_guest_that_cannot_be_reached_is_left_alone,
 	  without_the_store_the_daemon_ends_to_be_started_again)
