@@ -95,6 +95,19 @@ void net_port_event(struct net *n, uint32_t port)
 	n->ctrl_is_due |= n->ctrl_port == port;
 }
 
+/* That packets were taken is told one round late: by then there often is an answer to them, and the guest wakes
+ * once for both. There is a next round whenever a packet was taken. */
+static void tell_taken(struct net *n)
+{
+	for (unsigned int i = 0; i < n->nr_queues; i++) {
+		struct queue *q = &n->queues[i];
+
+		if (q->owes_tx_event)
+			platform_notify(n->platform, q->tx_port);
+		q->owes_tx_event = false;
+	}
+}
+
 int net_serve(struct net *n, uint64_t now_ns, uint64_t *ret_wake_ns)
 {
 	uint64_t wake_ns = NET_NEVER;
@@ -104,6 +117,7 @@ int net_serve(struct net *n, uint64_t now_ns, uint64_t *ret_wake_ns)
 	if (again >= 0) {
 		err = rx_serve(n, now_ns, &wake_ns);
 		again = err < 0 ? err : again | err;
+		tell_taken(n);
 	}
 	for (unsigned int i = 0; i < n->nr_queues && again >= 0; i++) {
 		err = tx_serve(&n->queues[i], now_ns, &wake_ns);

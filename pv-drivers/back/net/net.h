@@ -84,6 +84,7 @@ struct queue {
 	uint32_t tx_port, rx_port; /* the same without split event channels */
 	bool tx_is_due;            /* there may be something to take */
 	bool rx_is_due;            /* the guest has notified: its index wants a look */
+	bool owes_tx_event;        /* answers are published, and the guest wants to know */
 	uint32_t nr_tx_lost;       /* slots that a process took which is no more */
 	int tap_fd;
 	bool tap_is_ready;      /* a read may give something */

@@ -393,10 +393,8 @@ int rx_serve(struct net *n, uint64_t now_ns, uint64_t *wake_ns)
 		again |= err > 0;
 	}
 	n->rx_turn++;
-	if (err >= 0 && n->rx.nr_packets) {
-		again = 1;
+	if (err >= 0 && n->rx.nr_packets)
 		err = finish(n);
-	}
 	return err < 0 ? err : again;
 }
 

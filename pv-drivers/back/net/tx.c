@@ -9,7 +9,7 @@
 static const char no_end[] = "a packet of queue %u has no end";
 
 /* The ring gives words; they become a slot by a copy, which analyzers can follow. */
-static enum ring_status take_slot(struct queue *q, void *ret_slot, size_t size)
+static inline enum ring_status take_slot(struct queue *q, void *ret_slot, size_t size)
 {
 	uint32_t words[sizeof(struct netif_tx_request) / sizeof(uint32_t)] = { 0 };
 	enum ring_status status = ring_back_take(&q->tx, words, size);
@@ -350,8 +350,7 @@ static int finish(struct queue *q)
 			p->status = send_packet(q, p);
 		answer(q, p);
 	}
-	if (ring_back_push(&q->tx))
-		platform_notify(n->platform, q->tx_port);
+	q->owes_tx_event |= ring_back_push(&q->tx);
 	return 0;
 }
 

@@ -186,6 +186,19 @@ START_TEST(a_full_ring_is_sent_in_batches)
 }
 END_TEST
 
+START_TEST(that_packets_were_taken_is_told_in_the_next_round)
+{
+	guest_make_frame(frame, 60);
+	put_packet(60, 0, NULL, 1, 0);
+	kick();
+	ck_assert_int_eq(net_serve(&net, now_ns, &wake_ns), 1);
+	expect_answer(7, NETIF_RSP_OKAY);
+	ck_assert_uint_eq(fake_notified(g.platform, GUEST_TX_PORT), 0);
+	ck_assert_int_eq(net_serve(&net, now_ns, &wake_ns), 0);
+	ck_assert_uint_eq(fake_notified(g.platform, GUEST_TX_PORT), 1);
+}
+END_TEST
+
 START_TEST(plain_bad_packets_are_answered_with_an_error)
 {
 	struct netif_extra_info gso = { .type = XEN_NETIF_EXTRA_TYPE_GSO };
@@ -699,7 +712,8 @@ UNIT_MAIN("net-queues", setup, teardown, a_packet_comes_out_as_it_was_put_and_is
 	  parts_are_put_together_with_headers_in_any_of_them,
 	  a_packet_of_64_kib_goes_out_in_one_piece,
 	  a_packet_to_be_cut_gets_the_pseudo_sum_where_the_frontend_forgot,
-	  a_full_ring_is_sent_in_batches, plain_bad_packets_are_answered_with_an_error,
+	  a_full_ring_is_sent_in_batches, that_packets_were_taken_is_told_in_the_next_round,
+	  plain_bad_packets_are_answered_with_an_error,
 	  a_grant_that_is_not_there_costs_only_its_own_packet,
 	  a_part_that_leaves_its_page_ends_the_connection,
 	  a_later_part_that_leaves_its_page_ends_the_connection,
