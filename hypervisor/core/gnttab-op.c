@@ -105,29 +105,38 @@ struct copy_side {
 	mfn_t mfn;
 };
 
-static int find_side(struct vcpu *v, struct copy_peer *peer, domid_t id, struct domain **ret_d)
+static int change_peer(struct vcpu *v, struct copy_peer *peer, domid_t id)
 {
 	struct domain *found;
-	int err;
+	int err = domain_get_peer(v, id, &found);
+
+	if (err)
+		return err;
+	if (peer->domain)
+		domain_put(peer->domain);
+	*peer = (struct copy_peer){ .domain = found, .id = id };
+	return 0;
+}
+
+static inline int find_side(struct vcpu *v, struct copy_peer *peer, domid_t id,
+			    struct domain **ret_d)
+{
+	int err = 0;
 
 	if (id == DOMID_SELF || id == v->domain->id) {
 		*ret_d = v->domain;
 		return 0;
 	}
-	if (!peer->domain || peer->id != id) {
-		err = domain_get_peer(v, id, &found);
-		if (err)
-			return err;
-		if (peer->domain)
-			domain_put(peer->domain);
-		*peer = (struct copy_peer){ .domain = found, .id = id };
-	}
-	*ret_d = peer->domain;
-	return 0;
+	if (unlikely(!peer->domain || peer->id != id))
+		err = change_peer(v, peer, id);
+	if (!err)
+		*ret_d = peer->domain;
+	return err;
 }
 
-static int16_t hold_side(struct vcpu *v, struct copy_peer *peer, const struct gnttab_copy_ptr *p,
-			 bool by_ref, bool readonly, struct copy_side *ret_side)
+static inline int16_t hold_side(struct vcpu *v, struct copy_peer *peer,
+				const struct gnttab_copy_ptr *p, bool by_ref, bool readonly,
+				struct copy_side *ret_side)
 {
 	int err = find_side(v, peer, p->domid, &ret_side->domain);
 

@@ -202,8 +202,8 @@ static int16_t start_writing(struct domain *granter, const struct grant_entry_v1
 }
 
 /* The lock is held. */
-static int16_t acquire(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly,
-		       mfn_t *ret_mfn)
+static inline int16_t acquire(struct domain *granter, grant_ref_t ref, domid_t user, bool readonly,
+			      mfn_t *ret_mfn)
 {
 	struct grant_table *t = &granter->grant;
 	uint32_t nr_refs = t->nr_frames * ENTRIES_PER_FRAME;

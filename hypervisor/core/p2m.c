@@ -173,23 +173,18 @@ void p2m_lookup(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
 int p2m_pin(struct domain *d, gfn_t gfn, bool for_write, mfn_t *ret_mfn)
 {
 	struct p2m *p = &d->p2m;
-	struct p2m_entry e;
-	int err = -XEN_EINVAL;
+	mfn_t mfn = MFN_NONE;
+	bool is_ram;
 
 	spin_lock(&p->lock);
-	if (gfn.n >= p->max_gfn)
-		goto unlock;
-	arch_p2m_get(d, gfn, &e);
-	if (e.kind != P2M_RAM || (for_write && !(e.access & P2M_WRITE)))
-		goto unlock;
-	/* Owned by d and not a grant mapping: RAM. */
-	if (page_get(e.mfn, d->id)) {
-		*ret_mfn = e.mfn;
-		err = 0;
-	}
-unlock:
+	if (gfn.n < p->max_gfn)
+		mfn = arch_p2m_frame(d, gfn, for_write);
+	is_ram = page_get(mfn, d->id); /* owned by d and not a grant mapping */
 	spin_unlock(&p->lock);
-	return err;
+	if (!is_ram)
+		return -XEN_EINVAL;
+	*ret_mfn = mfn;
+	return 0;
 }
 
 /* Batches ----------------------------------------------------------------------------------------- */

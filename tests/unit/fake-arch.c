@@ -509,6 +509,15 @@ void arch_p2m_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
 				     .access = l->access };
 }
 
+mfn_t arch_p2m_frame(const struct domain *d, gfn_t gfn, bool for_write)
+{
+	const struct fake_leaf *l = leaf_at(&d->arch, gfn.n);
+
+	if (!l || l->kind == P2M_GRANT || (for_write && !(l->access & P2M_WRITE)))
+		return MFN_NONE;
+	return MFN(l->mfn.n + (gfn.n - l->gfn));
+}
+
 uint64_t arch_p2m_next(struct domain *d, uint64_t gfn)
 {
 	uint64_t slot = 1ull << hole_order(&d->arch, gfn);

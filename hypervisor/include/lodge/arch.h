@@ -72,6 +72,9 @@ must_check int arch_p2m_set(struct domain *d, gfn_t gfn, const struct p2m_entry 
 /* kind is P2M_HOLE or a first guess: P2M_GRANT for a grant mapping, else P2M_RAM; p2m.c refines it.
  * For a hole, order says how large the hole's table slot is. */
 void arch_p2m_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
+/* The machine frame at gfn, below d->p2m.max_gfn; MFN_NONE for a hole, a grant mapping, or what may not be written
+ * and is to be. Whose it is the page's record tells. */
+mfn_t arch_p2m_frame(const struct domain *d, gfn_t gfn, bool for_write);
 /* The first frame from gfn on, below d->p2m.max_gfn, that may be mapped, or where looking further would take
  * another table. */
 uint64_t arch_p2m_next(struct domain *d, uint64_t gfn);

@@ -187,37 +187,38 @@ int npt_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e)
 	return 0;
 }
 
-/* The leaf (or hole) that covers gfn, and its level. */
-static inline uint64_t walk(const struct domain *d, uint64_t gfn, unsigned *ret_level)
+/* The leaf (or hole) that covers gfn, and the order of what it maps. Only an entry for a table says which level
+ * follows. */
+static inline uint64_t walk(const struct domain *d, uint64_t gfn, unsigned *ret_order)
 {
 	const uint64_t *table = mfn_to_ptr(d->arch.p2m_root);
-	unsigned shift = (NPT_LEVELS - 1) * NPT_BITS, level = NPT_LEVELS;
+	unsigned order = level_shift(NPT_LEVELS);
+	uint64_t entry;
 
-	for (;;) {
-		uint64_t entry = READ_ONCE(table[gfn >> shift & (NPT_ENTRIES - 1)]);
-
-		if (level == 1 || !(entry & NPT_PRESENT) || entry & NPT_LARGE) {
-			*ret_level = level;
-			return entry;
-		}
+	while ((entry = READ_ONCE(table[gfn >> order & (NPT_ENTRIES - 1)])) & NPT_NEXT(7)) {
 		table = table_of(entry);
-		shift -= NPT_BITS;
-		level--;
+		order -= NPT_BITS;
 	}
+	*ret_order = order;
+	return entry;
+}
+
+static inline mfn_t frame_of(uint64_t entry, unsigned order, uint64_t gfn)
+{
+	uint64_t in_block = gfn & ((1ull << order) - 1);
+
+	return MFN(((entry & NPT_FRAME) >> PAGE_SHIFT) + in_block);
 }
 
 void npt_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
 {
-	unsigned level = NPT_LEVELS;
-	uint64_t entry = gfn.n < d->p2m.max_gfn ? walk(d, gfn.n, &level) : 0;
-	uint64_t in_block = gfn.n & ((1ull << level_shift(level)) - 1);
+	unsigned order = level_shift(NPT_LEVELS);
+	uint64_t entry = gfn.n < d->p2m.max_gfn ? walk(d, gfn.n, &order) : 0;
 
-	*ret_e = (struct p2m_entry){ .mfn = MFN_NONE,
-				     .kind = P2M_HOLE,
-				     .order = (uint8_t)level_shift(level) };
+	*ret_e = (struct p2m_entry){ .mfn = MFN_NONE, .kind = P2M_HOLE, .order = (uint8_t)order };
 	if (!(entry & NPT_PRESENT))
 		return;
-	ret_e->mfn = MFN(((entry & NPT_FRAME) >> PAGE_SHIFT) + in_block);
+	ret_e->mfn = frame_of(entry, order, gfn.n);
 	ret_e->kind = entry & NPT_GRANT ? P2M_GRANT : P2M_RAM;
 	if (entry & NPT_WRITE)
 		ret_e->access |= P2M_WRITE;
@@ -225,6 +226,15 @@ void npt_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
 		ret_e->access |= P2M_EXEC;
 	if (entry & NPT_DMA_READ)
 		ret_e->access |= P2M_DMA;
+}
+
+mfn_t npt_frame(const struct domain *d, gfn_t gfn, bool for_write)
+{
+	uint64_t want = for_write ? NPT_PRESENT | NPT_WRITE : NPT_PRESENT;
+	unsigned order;
+	uint64_t entry = walk(d, gfn.n, &order);
+
+	return (entry & (want | NPT_GRANT)) == want ? frame_of(entry, order, gfn.n) : MFN_NONE;
 }
 
 uint64_t npt_next(const struct domain *d, uint64_t gfn)
@@ -251,18 +261,17 @@ uint64_t npt_next(const struct domain *d, uint64_t gfn)
 void *npt_pointer(const struct domain *d, gfn_t gfn, bool *ret_is_writable)
 {
 	const struct page *page;
-	unsigned level;
+	unsigned order;
 	uint64_t entry;
 	mfn_t mfn;
 
 	/* The bound is checked; a wrong guess about it reads within the root table all the same. */
 	if (unlikely(gfn.n >= d->p2m.max_gfn))
 		return NULL;
-	entry = walk(d, gfn.n, &level);
+	entry = walk(d, gfn.n, &order);
 	if (unlikely(!(entry & NPT_PRESENT)))
 		return NULL;
-	mfn = MFN(((entry & NPT_FRAME) >> PAGE_SHIFT) +
-		  (gfn.n & ((1ull << level_shift(level)) - 1)));
+	mfn = frame_of(entry, order, gfn.n);
 	page = mfn_to_page(mfn);
 	if (unlikely(!page || page->owner == PAGE_OWNER_NONE))
 		return NULL;

@@ -660,7 +660,7 @@ static const char *svm_invalid_reason(const struct vcpu *v)
 		.dump = svm_dump, .invalid_reason = svm_invalid_reason,                         \
 		.flush_tlb = svm_flush_tlb, .p2m_init = npt_init, .p2m_fini = npt_fini,         \
 		.p2m_set = npt_set, .p2m_get = npt_get, .p2m_next = npt_next,                   \
-		.p2m_pointer = npt_pointer,                                                     \
+		.p2m_pointer = npt_pointer, .p2m_frame = npt_frame,                             \
 	}
 
 /* A CPU with speculation controls pays for them at each entry; one without has no trace of them. */

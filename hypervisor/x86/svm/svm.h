@@ -29,6 +29,7 @@ must_check int npt_init(struct domain *d);
 must_check int npt_fini(struct domain *d);
 must_check int npt_set(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
 void npt_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
+mfn_t npt_frame(const struct domain *d, gfn_t gfn, bool for_write);
 uint64_t npt_next(const struct domain *d, uint64_t gfn);
 void *npt_pointer(const struct domain *d, gfn_t gfn, bool *ret_is_writable);
 

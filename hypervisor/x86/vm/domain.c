@@ -123,6 +123,11 @@ void arch_p2m_get(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e)
 	vm_ops->p2m_get(d, gfn, ret_e);
 }
 
+mfn_t arch_p2m_frame(const struct domain *d, gfn_t gfn, bool for_write)
+{
+	return vm_ops->p2m_frame(d, gfn, for_write);
+}
+
 uint64_t arch_p2m_next(struct domain *d, uint64_t gfn)
 {
 	return vm_ops->p2m_next(d, gfn);

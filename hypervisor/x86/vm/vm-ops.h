@@ -159,6 +159,7 @@ struct vm_ops {
 	must_check int (*p2m_fini)(struct domain *d);
 	must_check int (*p2m_set)(struct domain *d, gfn_t gfn, const struct p2m_entry *e);
 	void (*p2m_get)(struct domain *d, gfn_t gfn, struct p2m_entry *ret_e);
+	mfn_t (*p2m_frame)(const struct domain *d, gfn_t gfn, bool for_write);
 	uint64_t (*p2m_next)(const struct domain *d, uint64_t gfn);
 	/* Our pointer to the page of RAM at gfn, or NULL for a hole or MMIO. No lock: see guest-mem.c
 	 * for why it may be used. */
