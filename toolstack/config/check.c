@@ -297,6 +297,19 @@ void check_controller(struct walk *w, const xmlNode *node, void *object)
 
 /* Disks. */
 
+/* iSCSI and RBD: what is asked for has a name, and is not on this machine. */
+static void check_remote(struct walk *w, const xmlNode *source, const struct disk *disk)
+{
+	if (!disk->export_name)
+		walk_mistake(w, source, "the attribute \"name\" is missing");
+	if (disk->protocol == DISK_ISCSI && disk->nr_hosts > 1)
+		walk_mistake(w, source, "has more than one <host>");
+	for (size_t i = 0; i < disk->nr_hosts; i++)
+		if (disk->hosts[i].transport != HOST_TCP)
+			walk_mistake(w, source,
+				     "transport=\"unix\" goes with protocol=\"nbd\" only");
+}
+
 static void check_disk_source(struct walk *w, const xmlNode *node, const struct disk *disk)
 {
 	const xmlNode *source = walk_child(node, "source");
@@ -304,6 +317,8 @@ static void check_disk_source(struct walk *w, const xmlNode *node, const struct 
 
 	if (disk->type == DISK_NETWORK && !disk->nr_hosts && !walk_child(source, "host"))
 		walk_mistake(w, place, "the element <host> is missing");
+	if (disk->type == DISK_NETWORK && disk->protocol != DISK_NBD)
+		check_remote(w, place, disk);
 	if (disk->type == DISK_NETWORK || disk->path || disk->device == DISK_CDROM)
 		return;
 	if (!source)

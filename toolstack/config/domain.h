@@ -46,7 +46,7 @@ enum disk_backend {
 	DISK_TAP,
 	DISK_TAP2,
 };
-enum disk_protocol { DISK_NBD };
+enum disk_protocol { DISK_NBD, DISK_ISCSI, DISK_RBD };
 enum host_transport { HOST_TCP, HOST_UNIX };
 
 struct disk_host {

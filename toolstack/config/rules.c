@@ -437,8 +437,8 @@ static const struct choice disk_discards[] = {
 };
 static const struct choice disk_protocols[] = {
 	[DISK_NBD] = { .name = "nbd" },
-	REFUSED("rbd", "map it in the service VM and use type=\"block\""),
-	REFUSED("iscsi", "log in from the service VM and use type=\"block\""),
+	[DISK_ISCSI] = { .name = "iscsi" },
+	[DISK_RBD] = { .name = "rbd" },
 	REFUSED("nfs", "mount it in the service VM and use type=\"file\""),
 	REFUSED("gluster", "mount it in the service VM and use type=\"file\""),
 	REFUSED("ssh", "mount it in the service VM and use type=\"file\""),

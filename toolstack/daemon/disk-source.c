@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,12 @@
 
 #include <linux/loop.h>
 
-#define LOCK_BYTE   ((off_t)1 << 61)
-#define SHARER_BYTE (LOCK_BYTE + 1) /* who shares it and writes */
-#define BELOW_BYTE  (LOCK_BYTE + 2) /* whose own image is above it */
-#define VHD_FOOTER  512
-#define LOOP_TRIES  8
+#define LOCK_BYTE    ((off_t)1 << 61)
+#define SHARER_BYTE  (LOCK_BYTE + 1) /* who shares it and writes */
+#define BELOW_BYTE   (LOCK_BYTE + 2) /* whose own image is above it */
+#define QEMU_MODULES "/usr/lib/x86_64-linux-gnu/qemu"
+#define VHD_FOOTER   512
+#define LOOP_TRIES   8
 
 bool disk_is_read_only(const struct disk *disk)
 {
@@ -29,14 +31,24 @@ bool disk_needs_server(const struct disk *disk)
 	return disk->type == DISK_NETWORK || disk->format != DISK_RAW;
 }
 
-int disk_check_server(struct err *err)
+int disk_check_server(const struct disk *disk, struct err *err)
 {
-	if (!access(DISK_QEMU_NBD, X_OK))
-		return 0;
-	return err_set(err, -ENOENT,
-		       "this takes " DISK_QEMU_NBD
-		       ", which is not here: install qemu-utils, or convert the "
-		       "disk by qemu-img convert -O raw");
+	static const char *const modules[] = { [DISK_ISCSI] = QEMU_MODULES "/block-iscsi.so",
+					       [DISK_RBD] = QEMU_MODULES "/block-rbd.so" };
+	const char *module = disk->type == DISK_NETWORK && disk->protocol != DISK_NBD
+				     ? modules[disk->protocol]
+				     : NULL;
+
+	if (access(DISK_QEMU_NBD, X_OK))
+		return err_set(err, -ENOENT,
+			       "this takes " DISK_QEMU_NBD
+			       ", which is not here: install qemu-utils, or convert the "
+			       "disk by qemu-img convert -O raw");
+	if (module && access(module, R_OK))
+		return err_set(err, -ENOENT,
+			       "this takes %s, which is not here: install qemu-block-extra",
+			       module);
+	return 0;
 }
 
 static int check_kind(const struct disk *disk, int fd, struct err *err)
@@ -291,22 +303,73 @@ int disk_source_empty(int *ret_fd, struct err *err)
 	return 0;
 }
 
+/* Of qemu's names in the form of a URL: "host" or "host:port". */
+static void write_host(FILE *f, const struct disk_host *host)
+{
+	fputs(host->name, f);
+	if (host->port)
+		fprintf(f, ":%" PRIu32, host->port);
+}
+
+static void write_nbd(FILE *f, const struct disk *disk)
+{
+	const char *name = disk->export_name ? disk->export_name : "";
+
+	if (disk->hosts->transport == HOST_UNIX) {
+		fprintf(f, "nbd+unix:///%s?socket=%s", name, disk->hosts->socket);
+		return;
+	}
+	fputs("nbd://", f);
+	write_host(f, disk->hosts);
+	fprintf(f, "/%s", name);
+}
+
+/* The unit is the first one, unless the name says another. */
+static void write_iscsi(FILE *f, const struct disk *disk)
+{
+	fputs("iscsi://", f);
+	write_host(f, disk->hosts);
+	fprintf(f, "/%s%s", disk->export_name, strchr(disk->export_name, '/') ? "" : "/0");
+}
+
+/* Within a part of RBD's names, what ends parts has a backslash before it. */
+static void write_rbd_part(FILE *f, const char *text)
+{
+	for (; *text; text++)
+		fprintf(f, strchr(":@\\", *text) ? "\\%c" : "%c", *text);
+}
+
+static void write_rbd(FILE *f, const struct disk *disk)
+{
+	fputs("rbd:", f);
+	write_rbd_part(f, disk->export_name);
+	fputs(":mon_host=", f);
+	for (size_t i = 0; i < disk->nr_hosts; i++) {
+		fputs(i ? ";" : "", f);
+		write_rbd_part(f, disk->hosts[i].name);
+		if (disk->hosts[i].port)
+			fprintf(f, "\\:%" PRIu32, disk->hosts[i].port);
+	}
+}
+
 static char *network_name(const struct disk *disk)
 {
-	const struct disk_host *host = disk->hosts;
-	char *text;
-	int length;
+	static void (*const writers[])(FILE * f, const struct disk *disk) = {
+		[DISK_NBD] = write_nbd,
+		[DISK_ISCSI] = write_iscsi,
+		[DISK_RBD] = write_rbd,
+	};
+	char *text = NULL;
+	size_t bytes;
+	FILE *f = open_memstream(&text, &bytes);
 
-	if (host->transport == HOST_UNIX)
-		length = asprintf(&text, "nbd+unix:///%s?socket=%s",
-				  disk->export_name ? disk->export_name : "", host->socket);
-	else if (host->port)
-		length = asprintf(&text, "nbd://%s:%u/%s", host->name, host->port,
-				  disk->export_name ? disk->export_name : "");
-	else
-		length = asprintf(&text, "nbd://%s/%s", host->name,
-				  disk->export_name ? disk->export_name : "");
-	return length < 0 ? NULL : text;
+	if (!f)
+		return NULL;
+	writers[disk->protocol](f, disk);
+	if (!fclose(f))
+		return text;
+	free(text);
+	return NULL;
 }
 
 char *disk_source_name(const struct disk *disk)

@@ -48,7 +48,7 @@ char *disk_source_name(const struct disk *disk);
 bool disk_is_read_only(const struct disk *disk);
 /* Whether it takes qemu-nbd to read it. */
 bool disk_needs_server(const struct disk *disk);
-must_check int disk_check_server(struct err *err);
+must_check int disk_check_server(const struct disk *disk, struct err *err);
 
 /* A loop device over the file, for a driver that wants a block device; it goes when nobody has it open. */
 must_check int disk_make_loop(int fd, bool is_read_only, int *ret_loop_fd, struct err *err);

@@ -142,7 +142,7 @@ static int check_process(const struct device *d, struct err *err)
 		 d->guest->lodged->options.libexec_dir);
 	if (access(disk->command.program, X_OK))
 		return err_errno(err, -errno, "%s", disk->command.program);
-	return disk_needs_server(config_of(d)) ? disk_check_server(err) : 0;
+	return disk_needs_server(config_of(d)) ? disk_check_server(config_of(d), err) : 0;
 }
 
 static int check_settings(const struct device *d, struct err *err)

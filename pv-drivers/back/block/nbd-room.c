@@ -66,6 +66,7 @@ static int put_in_programs(struct room *r, bool has_network, struct err *err)
 		{ "/etc/hosts", false, true },
 		{ "/etc/resolv.conf", false, true },
 		{ "/etc/nsswitch.conf", false, true },
+		{ "/etc/ceph", false, true }, /* who we are to RBD */
 	};
 	int code = 0;
 

@@ -307,6 +307,42 @@ START_TEST(a_seed_of_bytes_that_are_no_text_is_refused)
 }
 END_TEST
 
+static void check_name(const struct disk *disk, const char *wanted)
+{
+	char *name = disk_source_name(disk);
+
+	ck_assert_str_eq(name, wanted);
+	free(name);
+}
+
+START_TEST(network_sources_have_the_names_that_qemu_knows)
+{
+	char one[] = "one.example", two[] = "[fd00::2]", socket[] = "/run/nbd";
+	char export[] = "disk", target[] = "iqn.2026-01.example:disks", lun[] = "iqn.x:y/3";
+	char image[] = "pool/a:b@c";
+	struct disk_host hosts[] = { { .name = one, .port = 7000 }, { .name = two } };
+	struct disk_host local = { .transport = HOST_UNIX, .socket = socket };
+	struct disk disk = { .type = DISK_NETWORK, .hosts = hosts, .nr_hosts = 1 };
+
+	check_name(&disk, "nbd://one.example:7000/");
+	disk.export_name = export;
+	disk.hosts = hosts + 1;
+	check_name(&disk, "nbd://[fd00::2]/disk");
+	disk.hosts = &local;
+	check_name(&disk, "nbd+unix:///disk?socket=/run/nbd");
+	disk.hosts = hosts;
+	disk.protocol = DISK_ISCSI;
+	disk.export_name = target;
+	check_name(&disk, "iscsi://one.example:7000/iqn.2026-01.example:disks/0");
+	disk.export_name = lun;
+	check_name(&disk, "iscsi://one.example:7000/iqn.x:y/3");
+	disk.protocol = DISK_RBD;
+	disk.nr_hosts = 2;
+	disk.export_name = image;
+	check_name(&disk, "rbd:pool/a\\:b\\@c:mon_host=one.example\\:7000;[fd00\\:\\:2]");
+}
+END_TEST
+
 START_TEST(an_image_that_is_missing_is_refused)
 {
 	ck_assert_str_eq(code_of("web", "none.img", ""), "failed");
@@ -936,8 +972,8 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_seed_for_cloud_init_is_one_more_disk, a_seed_is_still_there_when_lodged_starts_anew,
 	  a_seed_that_cloud_init_would_not_understand_is_refused,
 	  what_would_make_lodged_wait_is_refused, a_seed_of_bytes_that_are_no_text_is_refused,
-	  an_image_that_is_missing_is_refused, an_image_of_another_format_than_said_is_refused,
-	  an_image_that_is_no_file_is_refused,
+	  network_sources_have_the_names_that_qemu_knows, an_image_that_is_missing_is_refused,
+	  an_image_of_another_format_than_said_is_refused, an_image_that_is_no_file_is_refused,
 	  an_image_in_use_is_refused_until_the_other_guest_has_ended,
 	  an_image_is_free_when_destroy_is_answered,
 	  images_are_shared_by_those_that_only_read_or_may_share,
