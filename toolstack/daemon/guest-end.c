@@ -3,6 +3,7 @@
  * domain (in a thread: a large one takes a while to empty), then its nodes; then it is decided whether it
  * starts again.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "daemon/why.h"
 
 #define NS_PER_MS UINT64_C(1000000)
+#define DUMPS_MAX 4u /* of a guest: one that crashes all the time must not fill the disk */
 
 static void destroy_domain(struct job *j, struct hypervisor *hv)
 {
@@ -292,17 +294,41 @@ static void dumped(void *argument, struct guest *g, int ret, const struct err *e
 		end_and(g, policy_action(g->active->d, END_CRASH) == DOMAIN_COREDUMP_RESTART);
 }
 
+/* Of files that are called as this one, at whatever time. */
+static unsigned int count_dumps(const struct guest *g, const char *folder, const char *file)
+{
+	size_t same = strlen(g->name) + sizeof("-") - 1;
+	const struct dirent *entry;
+	DIR *dir = opendir(folder);
+	unsigned int nr = 0;
+
+	while (dir && (entry = readdir(dir)))
+		nr += strlen(entry->d_name) == strlen(file) && !strncmp(entry->d_name, file, same);
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
+static int dump(struct guest *g, struct err *err)
+{
+	char folder[300], file[200], path[512], now[TIME_TEXT_BYTES];
+
+	time_text(time(NULL), now);
+	snprintf(folder, sizeof(folder), "%s/dump", g->lodged->options.state_dir);
+	snprintf(file, sizeof(file), "%s-%s.core", g->name, now);
+	snprintf(path, sizeof(path), "%s/%s", folder, file);
+	if (count_dumps(g, folder, file) >= DUMPS_MAX)
+		return err_set(err, -EDQUOT, "%s has %u of it already", folder, DUMPS_MAX);
+	return core_dump(g, path, dumped, NULL, err);
+}
+
 static void dump_then_end(struct guest *g)
 {
-	char path[512], now[TIME_TEXT_BYTES];
 	struct err err = { "" };
 	int ret;
 
 	g->state = GUEST_ENDED;
-	time_text(time(NULL), now);
-	snprintf(path, sizeof(path), "%s/dump/%s-%s.core", g->lodged->options.state_dir, g->name,
-		 now);
-	ret = core_dump(g, path, dumped, NULL, &err);
+	ret = dump(g, &err);
 	if (ret)
 		dumped(NULL, g, ret, &err);
 }

@@ -295,6 +295,26 @@ START_TEST(coredump_destroy_leaves_a_file_and_no_domain)
 }
 END_TEST
 
+START_TEST(a_guest_that_crashes_again_and_again_leaves_few_dumps)
+{
+	char command[600];
+
+	snprintf(command, sizeof(command),
+		 "cd %s && touch web-2026-01-01T00:00:00Z.core web-2026-01-02T00:00:00Z.core "
+		 "web-2026-01-03T00:00:00Z.core web-1-2026-01-04T00:00:00Z.core",
+		 world_path("state/dump"));
+	ck_assert_int_eq(system(command), 0);
+	for (uint32_t domain = 1; domain < 4; domain++) {
+		create("web", "<on_crash>coredump-destroy</on_crash>");
+		end(domain, SHUTDOWN_crash);
+		world_until(!fake_domain(domain) && !guest_by_name(&lodged, "web"));
+		snprintf(command, sizeof(command), "[ $(ls %s | grep -c '^web-2') = 4 ]",
+			 world_path("state/dump"));
+		ck_assert_int_eq(system(command), 0);
+	}
+}
+END_TEST
+
 /* In a folder where everybody makes files, as /tmp. */
 START_TEST(a_dump_goes_into_no_file_that_is_there)
 {
@@ -676,9 +696,10 @@ UNIT_MAIN("daemon-life", world_setup, world_teardown, a_created_guest_runs_and_i
 	  a_guest_that_crashes_at_once_is_not_restarted_at_once_for_ever,
 	  a_crash_is_described_with_its_vcpus, rename_restart_keeps_the_old_one_beside_the_new,
 	  coredump_destroy_leaves_a_file_and_no_domain, a_dump_goes_into_no_file_that_is_there,
-	  shutdown_asks_and_waits, an_order_to_power_off_beats_on_poweroff_restart,
-	  what_is_not_running_cannot_be_changed, wrong_requests_are_refused,
-	  names_that_would_be_misunderstood_are_refused, a_guest_is_found_by_name_uuid_and_domain,
+	  a_guest_that_crashes_again_and_again_leaves_few_dumps, shutdown_asks_and_waits,
+	  an_order_to_power_off_beats_on_poweroff_restart, what_is_not_running_cannot_be_changed,
+	  wrong_requests_are_refused, names_that_would_be_misunderstood_are_refused,
+	  a_guest_is_found_by_name_uuid_and_domain,
 	  memory_vcpus_weight_and_pins_reach_the_hypervisor,
 	  a_definition_is_kept_renamed_and_undefined,
 	  a_running_guest_that_is_undefined_becomes_transient,
