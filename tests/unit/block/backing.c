@@ -270,7 +270,7 @@ START_TEST(a_qcow2_image_grows_before_it_is_served_and_never_shrinks)
 	ck_assert_int_eq(nbd_image_grow(&image, lock, &err), 0);
 	image.nr_wanted = 4U << 20;
 	ck_assert_int_ne(nbd_image_grow(&image, lock, &err), 0);
-	ck_assert_str_eq(err.text, "No such file or directory");
+	ck_assert_ptr_nonnull(strstr(err.text, "No such file or directory"));
 	image.grower = "qemu-img";
 	image.nr_wanted = UINT64_C(1) << 62; /* more than the format has tables for */
 	ck_assert_int_ne(nbd_image_grow(&image, lock, &err), 0);
