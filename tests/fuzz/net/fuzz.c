@@ -1,6 +1,7 @@
 /* Fuzz target: a frontend that writes what it likes into its rings. The input is a program: a byte says what comes
- * next, the bytes behind it are the slot or the packet. Whatever it is, the backend stays within its memory, answers
- * each request once at most, sends nothing with a foreign source, and after an end a new connection works. */
+ * next, the bytes behind it are the slot, the packet, or a frame for all that looks into frames. Whatever it is, the
+ * backend stays within its memory, answers each request once at most, sends nothing with a foreign source, and after an
+ * end a new connection works. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,19 @@
 #define PAGES   16u
 #define NR      64u
 
-enum action { SLOT, RAW_SLOT, KICK, POST, RECEIVE, CONTROL, INDEX, DATA, RESTART, NR_ACTIONS };
+enum action {
+	SLOT,
+	RAW_SLOT,
+	KICK,
+	POST,
+	RECEIVE,
+	CONTROL,
+	INDEX,
+	DATA,
+	RESTART,
+	FRAME,
+	NR_ACTIONS
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -216,6 +229,67 @@ static void fill_page(struct input *in)
 		page[at++] = (uint8_t)take(in, 1);
 }
 
+/* What it says of its sender is the guest's own, or it does not leave. */
+static void filter_frame(const struct frame *f, const uint8_t *bytes, size_t length, bool has_v4,
+			 bool has_v6)
+{
+	static const uint8_t own[] = { 10, 0, 0, 5 }, none[4];
+	struct filter filter = { .is_trusted = false };
+
+	memcpy(filter.mac, mac, sizeof(mac));
+	must(!has_v4 || !filter_allow(&filter, "10.0.0.5"));
+	must(!has_v6 || !filter_allow(&filter, "fd00::5"));
+	if (!filter_may_leave(&filter, f, bytes, length))
+		return;
+	must(length >= ETHERNET_HEADER && f->ethertype != ETHERTYPE_TAG);
+	if (f->ethertype == ETHERTYPE_RESOLVE && has_v4)
+		must(!memcmp(bytes + f->l3 + 14, own, 4) || !memcmp(bytes + f->l3 + 14, none, 4));
+	if (f->ethertype == ETHERTYPE_V4 && has_v4)
+		must(!memcmp(bytes + f->l3 + 12, own, 4) || !memcmp(bytes + f->l3 + 12, none, 4));
+}
+
+static void look_into(const struct frame *f, const uint8_t *bytes, size_t length)
+{
+	struct snoop snoop = { .mac = mac };
+	struct hash hash = { .types = HASH_TYPES };
+	char text[SNOOP_TEXT_MAX];
+	uint16_t start, offset;
+	uint32_t value;
+	uint8_t type;
+
+	snoop_leaving(&snoop, f, bytes, length);
+	snoop_entering(&snoop, f, bytes, length);
+	snoop_text(&snoop, text, sizeof(text));
+	must(snoop.nr_addresses <= SNOOP_ADDRESSES_MAX && strlen(text) < sizeof(text));
+	(void)!frame_tcp_headers(bytes, length, f);
+	if (!frame_checksum_place(f, &start, &offset))
+		(void)!frame_pseudo_checksum(bytes, f);
+	(void)!hash_packet(&hash, f, bytes, length, &value, &type);
+}
+
+/* As long as it says to the byte, from the guest or a stranger. */
+static void try_frame(struct input *in)
+{
+	static const uint16_t types[] = { ETHERTYPE_V4,  ETHERTYPE_V6,       ETHERTYPE_RESOLVE,
+					  ETHERTYPE_TAG, ETHERTYPE_OUTERTAG, 0 };
+	uint32_t length = MIN(take(in, 1), FRAME_HEADERS_MAX), flags = take(in, 1);
+	uint8_t *bytes = malloc(MAX(length, 1U));
+	uint16_t type = types[(flags >> 3) % ARRAY_SIZE(types)];
+	struct frame f;
+
+	must(bytes);
+	for (uint32_t i = 0; i < length; i++)
+		bytes[i] = (uint8_t)take(in, 1);
+	if (length >= ETHERNET_HEADER && flags & 1)
+		memcpy(bytes + ETHERNET_ADDRESS, mac, sizeof(mac));
+	if (length >= ETHERNET_HEADER && type)
+		put_be16(bytes + 12, type);
+	frame_parse(bytes, length, &f);
+	filter_frame(&f, bytes, length, flags & 2, flags & 4);
+	look_into(&f, bytes, length);
+	free(bytes);
+}
+
 static void features(uint32_t bits)
 {
 	net.features = (struct net_features){ bits & 1, bits & 2,  bits & 4,
@@ -267,6 +341,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case RESTART:
 			now_ns += (uint64_t)take(&in, 1) << 26;
 			attach(true);
+			break;
+		case FRAME:
+			try_frame(&in);
 			break;
 		case NR_ACTIONS:
 			break;

@@ -1,6 +1,7 @@
 /* Fuzz target: bytes in a domain's ring, as they are; the first says how large the pieces are in which they
  * come, and whether the domain is the privileged one. Whatever they are, another domain is served, and a
- * store that reads the journal afterwards has the same nodes. */
+ * store that reads the journal afterwards has the same nodes. With 255 first, the bytes are records that
+ * somebody has appended to the journal: the store refuses them, or serves. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,41 @@ static void ask_other_domain(struct store *s)
 	must(page->rsp_prod != before);
 }
 
+/* A type, a domain, a length and as many bytes, again and again. */
+static void append(struct journal *j, const uint8_t *data, size_t size)
+{
+	while (size >= 3) {
+		struct iovec part = { (void *)(uintptr_t)(data + 3), MIN(data[2], size - 3) };
+
+		journal_put(j, data[0] % (RECORD_OUT + 2), data[1] % 4, &part, 1);
+		data += 3 + part.iov_len;
+		size -= 3 + part.iov_len;
+	}
+	journal_commit(j);
+}
+
+static void read_rubbish(struct journal *j, const uint8_t *data, size_t size)
+{
+	struct store *s = start(j);
+
+	s->journal = NULL;
+	store_destroy(s);
+	append(j, data, size);
+	s = store_create(platform);
+	must(s);
+	s->journal = j;
+	if (!state_load(s)) {
+		serve(s);
+		for (uint16_t d = 0; d < 3; d++) {
+			if (s->domains[d] && s->domains[d]->conn)
+				drain(s, d);
+		}
+	}
+	s->journal = NULL;
+	store_destroy(s);
+	journal_close(j);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct journal *j;
@@ -118,6 +154,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(machine->pages, 0, 3 * sizeof(machine->pages[0]));
 	unlink(journal_path);
 	must(!journal_open(journal_path, &j));
+	if (data[0] == 255) {
+		read_rubbish(j, data + 1, size - 1);
+		return 0;
+	}
 	s = start(j);
 	feed(s, data[0] & 1, data + 1, size - 1, (data[0] >> 1) + 1u);
 	ask_other_domain(s);
