@@ -314,8 +314,11 @@ static void fill_spec(struct device *d, struct child_spec *spec)
 static void read_addresses(struct nodes_watch *w, const char *path)
 {
 	struct nic *nic = container_of(w, struct nic, news_watch);
-	char *text = nodes_read(nic->device->lodged->nodes, "%s", path);
+	struct nodes *nodes = nic->device->lodged->nodes;
+	char *text = nodes_read(nodes, "%s", path);
 
+	if (!text && !nodes_is_up(nodes))
+		return; /* it tells when it is back */
 	snprintf(nic->addresses, sizeof(nic->addresses), "%s", text ? text : "");
 	free(text);
 	if (*nic->addresses && nic->device->guest)
