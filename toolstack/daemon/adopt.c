@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uuid/uuid.h>
 
 #include "daemon/device.h"
+#include "daemon/disk.h"
 #include "daemon/guest.h"
 #include "daemon/hypervisor.h"
 #include "daemon/record.h"
@@ -136,6 +138,61 @@ static int remove_stale(struct lodged *l, struct err *err)
 	return ret;
 }
 
+static bool has_domain(const struct lodge_domain_info *infos, size_t nr, const uuid_t uuid)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (!memcmp(infos[i].uuid, uuid, sizeof(infos[i].uuid)) &&
+		    !(infos[i].flags & LODGE_DOMAIN_DYING))
+			return true;
+	}
+	return false;
+}
+
+/* Folders of /vm, which are known by the uuids of domains. */
+static int remove_stale_vms(struct lodged *l, const struct lodge_domain_info *infos, size_t nr,
+			    struct err *err)
+{
+	struct batch list, removals;
+	const char *name = NULL;
+	size_t bytes = 0;
+	uuid_t uuid;
+	int ret;
+
+	batch_init(&list);
+	batch_init(&removals);
+	batch_list(&list, "/vm");
+	batch_at(&removals, "/vm");
+	ret = nodes_run(l->nodes, &list, false, err);
+	if (!ret)
+		name = batch_answer(&list, 0, &bytes);
+	for (const char *end = name + bytes; name && name < end; name += strlen(name) + 1) {
+		if (!uuid_parse(name, uuid) && !has_domain(infos, nr, uuid))
+			batch_remove(&removals, name);
+	}
+	if (!ret)
+		ret = nodes_run(l->nodes, &removals, false, err);
+	batch_fini(&list);
+	batch_fini(&removals);
+	return ret;
+}
+
+static int remove_all_stale(struct lodged *l, struct err *err)
+{
+	struct lodge_domain_info *infos;
+	uint64_t change;
+	size_t nr;
+	int ret = hypervisor_list(l->hv, 0, &infos, &nr, &change);
+
+	if (ret)
+		return err_errno(err, ret, "listing domains");
+	disks_remove_stale(l, is_stale);
+	ret = remove_stale(l, err);
+	if (!ret)
+		ret = remove_stale_vms(l, infos, nr, err);
+	free(infos);
+	return ret;
+}
+
 int adopt_rest(struct lodged *l, struct err *err)
 {
 	struct lodge_domain_info *infos;
@@ -148,5 +205,5 @@ int adopt_rest(struct lodged *l, struct err *err)
 	for (size_t i = 0; i < nr; i++)
 		destroy_half_built(l, &infos[i]);
 	free(infos);
-	return remove_stale(l, err);
+	return remove_all_stale(l, err); /* of which there may be more now */
 }

@@ -5,6 +5,7 @@
  */
 #include "daemon/disk.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -291,6 +292,24 @@ static int make_journal(struct device *d, bool is_new, struct err *err)
 		open(disk->journal,
 		     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (is_new ? O_TRUNC : 0), 0600);
 	return disk->journal_fd < 0 ? err_errno(err, -errno, "%s", disk->journal) : 0;
+}
+
+void disks_remove_stale(struct lodged *l, bool (*is_stale)(struct lodged *l, uint32_t domain))
+{
+	DIR *dir = opendir(l->options.run_dir);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		uint32_t domain;
+		unsigned int id;
+		int end = 0;
+
+		if (sscanf(entry->d_name, "block-%" SCNu32 "-%u%n", &domain, &id, &end) == 2 &&
+		    !entry->d_name[end] && is_stale(l, domain))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 static void fill_spec(struct device *d, struct child_spec *spec)

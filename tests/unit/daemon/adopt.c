@@ -122,6 +122,48 @@ START_TEST(half_built_domains_are_destroyed)
 }
 END_TEST
 
+static void write_vm(const char *uuid)
+{
+	struct batch b;
+	struct err err;
+
+	batch_init(&b);
+	batch_at(&b, "/vm/%s", uuid);
+	batch_write(&b, "name", "x");
+	ck_assert_int_eq(nodes_run(lodged.nodes, &b, false, &err), 0);
+	batch_fini(&b);
+}
+
+static void touch(const char *name)
+{
+	FILE *f = fopen(world_path(name), "we");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(what_a_lodged_that_was_killed_has_left_is_removed)
+{
+	char uuid[37], path[64];
+
+	create("web", "");
+	guest_uuid_text(guest_by_name(&lodged, "web")->uuid, uuid);
+	write_vm("11111111-2222-3333-4444-555555555555");
+	write_vm("kept");
+	touch("run/block-1-51712");
+	touch("run/block-7-51712");
+	touch("run/block-7-x");
+	world_restart();
+	snprintf(path, sizeof(path), "/vm/%s/name", uuid);
+	ck_assert_str_eq(node(path), "web");
+	ck_assert_str_eq(node("/vm/kept/name"), "x");
+	ck_assert_str_eq(node("/vm/11111111-2222-3333-4444-555555555555/name"), "");
+	ck_assert_int_eq(access(world_path("run/block-1-51712"), F_OK), 0);
+	ck_assert_int_eq(access(world_path("run/block-7-x"), F_OK), 0);
+	ck_assert_int_ne(access(world_path("run/block-7-51712"), F_OK), 0);
+}
+END_TEST
+
 START_TEST(a_guest_that_was_not_let_run_yet_is_let_run)
 {
 	create("web", "");
@@ -197,6 +239,7 @@ UNIT_MAIN("daemon-adopt", world_setup, world_teardown, running_guests_are_found_
 	  definitions_survive_with_everything_in_them, a_guest_that_ended_meanwhile_is_dealt_with,
 	  a_preserved_guest_stays_preserved, a_guest_whose_domain_is_gone_is_off_and_says_so,
 	  another_domain_of_that_id_is_not_taken_for_the_guest, half_built_domains_are_destroyed,
+	  what_a_lodged_that_was_killed_has_left_is_removed,
 	  a_guest_that_was_not_let_run_yet_is_let_run, a_restart_that_was_due_is_made_up_for,
 	  files_that_are_no_records_are_left_alone, a_second_lodged_is_refused,
 	  guests_start_with_the_host_in_their_order_and_only_once)
