@@ -86,9 +86,13 @@ static inline uint8_t *guest_page(const struct walker *w, uint64_t gfn, bool for
 {
 	struct guest_page *e = &w->v->arch.guest_page[gfn % GUEST_PAGES];
 
+	__asm__("" : "+r"(e)); /* else the compiler works out each member's address anew */
 	if (likely(e->gfn == gfn && e->generation == w->generation &&
-		   (!for_write || e->is_writable)))
+		   (!for_write || e->is_writable))) {
+		if (!e->page)
+			__builtin_unreachable(); /* find_page() remembers what there is */
 		return e->page;
+	}
 	return find_page(w, gfn, for_write, e);
 }
 
@@ -205,24 +209,36 @@ static int walk_32bit(struct walker *w, uint64_t va, gpa_t *ret_gpa)
 	}
 }
 
-static int translate(struct walker *w, uint64_t va, gpa_t *ret_gpa)
+static bool is_canonical(uint64_t va, unsigned bits)
+{
+	return (uint64_t)((int64_t)(va << (64 - bits)) >> (64 - bits)) == va;
+}
+
+/* All but four levels: a function of its own, so that those do not pay for its registers. */
+static __attribute__((noinline)) int translate_rarely(struct walker *w, uint64_t va, gpa_t *ret_gpa)
 {
 	const struct vm_paging *p = &w->paging;
 
-	if (likely(p->efer & EFER_LMA)) {
-		unsigned shift = unlikely(p->cr4 & CR4_LA57) ? SHIFT_256T : SHIFT_512G;
-		unsigned unused = 64 - 9 - shift;
-
-		if (unlikely((uint64_t)((int64_t)(va << unused) >> unused) != va))
-			return -XEN_EFAULT; /* not canonical */
-		return walk_512(w, va, p->cr3, shift, ret_gpa);
-	}
+	if (p->efer & EFER_LMA)
+		return is_canonical(va, 57) ? walk_512(w, va, p->cr3, SHIFT_256T, ret_gpa)
+					    : -XEN_EFAULT;
 	va = (uint32_t)va;
 	if (!(p->cr0 & CR0_PG)) {
 		*ret_gpa = GPA(va);
 		return 0;
 	}
 	return p->cr4 & CR4_PAE ? walk_pae(w, va, ret_gpa) : walk_32bit(w, va, ret_gpa);
+}
+
+static inline int translate(struct walker *w, uint64_t va, gpa_t *ret_gpa)
+{
+	const struct vm_paging *p = &w->paging;
+
+	if (unlikely(!(p->efer & EFER_LMA) || p->cr4 & CR4_LA57))
+		return translate_rarely(w, va, ret_gpa);
+	if (unlikely(!is_canonical(va, 48)))
+		return -XEN_EFAULT;
+	return walk_512(w, va, p->cr3, SHIFT_512G, ret_gpa);
 }
 
 static inline void walker_init(struct walker *w, struct vcpu *v, bool write, bool as_user)
@@ -255,39 +271,61 @@ static inline int guest_pointer(struct walker *w, uint64_t va, void **ret_p)
 	return 0;
 }
 
-/* Small copies are what hypercalls are made of: whole words first. */
-static inline void copy_bytes(void *to, const void *from, size_t bytes)
+/* Copies that many bytes and moves on: a few loads and stores. */
+static inline void copy_few(uint8_t **to, const uint8_t **from, size_t bytes)
 {
-	if (bytes > 64) {
+	__builtin_memcpy(*to, *from, bytes);
+	*to += bytes;
+	*from += bytes;
+}
+
+/* Small copies are what hypercalls are made of. */
+static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+	if (bytes >= 64) {
 		memcpy(to, from, bytes);
 		return;
 	}
-	while (bytes >= 8) {
-		__builtin_memcpy(to, from, 8);
-		to = (uint8_t *)to + 8;
-		from = (const uint8_t *)from + 8;
-		bytes -= 8;
+	if (bytes >= 8) {
+		if (bytes & 32)
+			copy_few(&to, &from, 32);
+		if (bytes & 16)
+			copy_few(&to, &from, 16);
+		if (bytes & 8)
+			copy_few(&to, &from, 8);
 	}
-	for (; bytes; bytes--) {
-		*(uint8_t *)to = *(const uint8_t *)from;
-		to = (uint8_t *)to + 1;
-		from = (const uint8_t *)from + 1;
-	}
+	if (bytes & 4)
+		copy_few(&to, &from, 4);
+	if (bytes & 2)
+		copy_few(&to, &from, 2);
+	if (bytes & 1)
+		copy_few(&to, &from, 1);
 }
 
-static int copy_section(struct walker *w, uint64_t va, uint8_t *ours, size_t bytes)
+/* Within a page. */
+static inline int copy_piece(struct walker *w, uint64_t va, uint8_t *ours, size_t bytes)
+{
+	void *p;
+	int err = guest_pointer(w, va, &p);
+
+	if (unlikely(err))
+		return err;
+	if (w->write)
+		copy_bytes(p, ours, bytes);
+	else
+		copy_bytes(ours, p, bytes);
+	return 0;
+}
+
+static __attribute__((noinline)) int copy_section(struct walker *w, uint64_t va, uint8_t *ours,
+						  size_t bytes)
 {
 	while (bytes) {
 		size_t here = MIN(bytes, PAGE_SIZE - (va & (PAGE_SIZE - 1)));
-		void *p;
-		int err = guest_pointer(w, va, &p);
+		int err = copy_piece(w, va, ours, here);
 
 		if (unlikely(err))
 			return err;
-		if (w->write)
-			copy_bytes(p, ours, here);
-		else
-			copy_bytes(ours, p, here);
 		va += here;
 		ours += here;
 		bytes -= here;
@@ -303,6 +341,12 @@ static inline int copy_as(struct vcpu *v, uint64_t va, void *ours, size_t bytes,
 	int err = 0;
 
 	walker_init(&w, v, write, as_user);
+	if (likely(bytes - 1 < PAGE_SIZE - (va & (PAGE_SIZE - 1)))) {
+		section_begin(&w, c);
+		err = copy_piece(&w, va, ours, bytes);
+		section_end(c);
+		return err;
+	}
 	while (bytes && !err) {
 		size_t here = MIN(bytes, SECTION_BYTES);
 
