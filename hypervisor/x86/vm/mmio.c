@@ -158,7 +158,7 @@ static bool is_allowed_now(struct domain *d, const struct exit_info *x)
 
 static int emulate(struct vcpu *v, const struct exit_info *x)
 {
-	uint8_t bytes[INSN_MAX_BYTES];
+	uint8_t bytes[INSN_MAX_BYTES] = { 0 }; /* fewer may be read, and four are told */
 	unsigned nr = guest_fetch_at_rip(v, bytes, sizeof(bytes));
 	struct insn i;
 	int err = insn_decode(bytes, nr, vcpu_code_bits(v), &i);
