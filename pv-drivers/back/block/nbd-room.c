@@ -49,29 +49,38 @@ static int put_in(struct room *r, const char *name, bool may_write, struct err *
 	return 0;
 }
 
+/* "": any server. */
+static bool is_at(const char *image, const char *servers)
+{
+	return *image != '/' && !strncmp(image, servers, strlen(servers));
+}
+
 /* What a program of this machine needs, as far as it is there. */
-static int put_in_programs(struct room *r, bool has_network, struct err *err)
+static int put_in_programs(struct room *r, const char *image, struct err *err)
 {
 	static const struct {
 		const char *name;
-		bool is_device, is_for_network;
+		bool is_device;
+		const char *servers; /* only for images there: how their names begin */
 	} things[] = {
-		{ "/usr", false, false },
-		{ "/bin", false, false },
-		{ "/lib", false, false },
-		{ "/lib64", false, false },
-		{ "/etc/ld.so.cache", false, false },
-		{ "/dev/null", true, false },
-		{ "/dev/urandom", true, false },
-		{ "/etc/hosts", false, true },
-		{ "/etc/resolv.conf", false, true },
-		{ "/etc/nsswitch.conf", false, true },
-		{ "/etc/ceph", false, true }, /* who we are to RBD */
+		{ "/usr", false, NULL },
+		{ "/bin", false, NULL },
+		{ "/lib", false, NULL },
+		{ "/lib64", false, NULL },
+		{ "/etc/ld.so.cache", false, NULL },
+		{ "/dev/null", true, NULL },
+		{ "/dev/urandom", true, NULL },
+		{ "/etc/hosts", false, "" },
+		{ "/etc/resolv.conf", false, "" },
+		{ "/etc/nsswitch.conf", false, "" },
+		{ "/etc/ceph", false, "rbd:" }, /* who we are there: secrets */
 	};
 	int code = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(things) && !code; i++) {
-		if (access(things[i].name, F_OK) || (things[i].is_for_network && !has_network))
+		const char *servers = things[i].servers;
+
+		if (access(things[i].name, F_OK) || (servers && !is_at(image, servers)))
 			continue;
 		code = put_in(r, things[i].name, things[i].is_device, err);
 	}
@@ -197,7 +206,7 @@ int nbd_room_enter(const struct nbd_image *image, struct err *err)
 	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (is_file ? CLONE_NEWNET : 0)) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return err_errno(err, -errno, "a file system of its own");
-	code = put_in_programs(&room, !is_file, err);
+	code = put_in_programs(&room, image->name, err);
 	if (!code)
 		code = is_file ? put_in_images(&room, image, err)
 			       : put_in_socket(&room, image, err);
