@@ -25,23 +25,6 @@ static inline void bitmap_clear(bitmap_word_t *map, size_t bit)
 	map[bit / BITMAP_WORD_BITS] &= ~BIT64(bit % BITMAP_WORD_BITS);
 }
 
-static inline bool bitmap_test_and_set(bitmap_word_t *map, size_t bit)
-{
-	bool was = bitmap_test(map, bit);
-
-	bitmap_set(map, bit);
-	return was;
-}
-
-static inline bool bitmap_test_and_clear(bitmap_word_t *map, size_t bit)
-{
-	bool was = bitmap_test(map, bit);
-
-	bitmap_clear(map, bit);
-	return was;
-}
-
-void bitmap_zero(bitmap_word_t *map, size_t nr_bits);
 void bitmap_fill(bitmap_word_t *map, size_t nr_bits);
 void bitmap_copy(bitmap_word_t *to, const bitmap_word_t *from, size_t nr_bits);
 
@@ -52,25 +35,5 @@ void bitmap_clear_range(bitmap_word_t *map, size_t start, size_t count);
 /* The first bit at or after start that is set (or clear); nr_bits when there is none. */
 size_t bitmap_next_set(const bitmap_word_t *map, size_t nr_bits, size_t start);
 size_t bitmap_next_clear(const bitmap_word_t *map, size_t nr_bits, size_t start);
-/* The first of count clear bits in a row, at or after start; nr_bits when there are none. */
-size_t bitmap_next_clear_range(const bitmap_word_t *map, size_t nr_bits, size_t start,
-			       size_t count);
-
-size_t bitmap_weight(const bitmap_word_t *map, size_t nr_bits); /* how many are set */
-bool bitmap_is_empty(const bitmap_word_t *map, size_t nr_bits);
-bool bitmap_is_equal(const bitmap_word_t *a, const bitmap_word_t *b, size_t nr_bits);
-bool bitmap_intersects(const bitmap_word_t *a, const bitmap_word_t *b, size_t nr_bits);
-bool bitmap_is_subset(const bitmap_word_t *a, const bitmap_word_t *of, size_t nr_bits);
-
-/* to may be one of the operands. */
-void bitmap_and(bitmap_word_t *to, const bitmap_word_t *a, const bitmap_word_t *b, size_t nr_bits);
-void bitmap_or(bitmap_word_t *to, const bitmap_word_t *a, const bitmap_word_t *b, size_t nr_bits);
-void bitmap_and_not(bitmap_word_t *to, const bitmap_word_t *a, const bitmap_word_t *b,
-		    size_t nr_bits); /* in a but not in b */
-
-/* bit (a size_t variable) takes the number of each set bit. The body may clear it. */
-#define bitmap_for_each_set(bit, map, nr_bits)                            \
-	for ((bit) = bitmap_next_set(map, nr_bits, 0); (bit) < (nr_bits); \
-	     (bit) = bitmap_next_set(map, nr_bits, (bit) + 1))
 
 #endif

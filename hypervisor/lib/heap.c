@@ -89,15 +89,6 @@ void heap_remove(struct heap *h, struct heap_node *n)
 	n->prev = NULL;
 }
 
-struct heap_node *heap_pop(struct heap *h)
-{
-	struct heap_node *n = h->root;
-
-	if (n)
-		heap_remove(h, n);
-	return n;
-}
-
 static bool heap_node_is_root(const struct heap_node *n)
 {
 	return n->prev == n;

@@ -46,7 +46,6 @@ static inline struct heap_node *heap_min(const struct heap *h) /* NULL: empty */
 
 void heap_insert(struct heap *h, struct heap_node *n); /* n is in no heap */
 void heap_remove(struct heap *h, struct heap_node *n); /* n is in h */
-must_check struct heap_node *heap_pop(struct heap *h); /* removes the minimum; NULL: empty */
 
 /* Visits every node: heap_min() first, then heap_next() until NULL. Each comes after those that it
  * hangs below, otherwise in no order. The heap must not change meanwhile. */

@@ -1,5 +1,4 @@
-/* The set of ranges. Every operation finds by bisection which ranges it concerns, [first, last), and
- * replaces those by none, one or two. */
+/* The set of ranges. Adding finds by bisection which ranges it concerns, [first, last), and replaces those by one. */
 #include "lib/rangeset.h"
 
 /* The first range that ends at or after x; rs->nr when there is none. */
@@ -18,23 +17,21 @@ static size_t rangeset_find(const struct rangeset *rs, uint64_t x)
 	return low;
 }
 
-/* Puts nr ranges in the place of [first, last). False, and nothing changed, if they do not fit. */
-static bool rangeset_replace(struct rangeset *rs, size_t first, size_t last,
-			     const struct range *with, size_t nr)
+/* Puts one range in the place of [first, last). False, and nothing changed, if it does not fit. */
+static bool rangeset_replace(struct rangeset *rs, size_t first, size_t last, struct range with)
 {
-	size_t new_nr = rs->nr - (last - first) + nr;
+	size_t new_nr = rs->nr - (last - first) + 1;
 
 	if (new_nr > rs->capacity)
 		return false;
-	if (first + nr > last) {
+	if (first == last) {
 		for (size_t i = rs->nr; i-- > last;)
-			rs->ranges[i + nr - (last - first)] = rs->ranges[i];
+			rs->ranges[i + 1] = rs->ranges[i];
 	} else {
 		for (size_t i = last; i < rs->nr; i++)
-			rs->ranges[i - (last - first) + nr] = rs->ranges[i];
+			rs->ranges[i - (last - first) + 1] = rs->ranges[i];
 	}
-	for (size_t i = 0; i < nr; i++)
-		rs->ranges[first + i] = with[i];
+	rs->ranges[first] = with;
 	rs->nr = new_nr;
 	return true;
 }
@@ -54,34 +51,7 @@ bool rangeset_add(struct rangeset *rs, uint64_t start, uint64_t end)
 		joined.end = MAX(joined.end, rs->ranges[last].end);
 	if (last > first)
 		joined.start = MIN(joined.start, rs->ranges[first].start);
-	return rangeset_replace(rs, first, last, &joined, 1);
-}
-
-bool rangeset_remove(struct rangeset *rs, uint64_t start, uint64_t end)
-{
-	struct range kept[2];
-	size_t first, last, nr = 0;
-
-	if (start > end)
-		return false;
-	first = rangeset_find(rs, start);
-	for (last = first; last < rs->nr && rs->ranges[last].start <= end; last++)
-		;
-	if (last == first)
-		return true;
-	if (rs->ranges[first].start < start)
-		kept[nr++] = (struct range){ rs->ranges[first].start, start - 1 };
-	if (rs->ranges[last - 1].end > end)
-		kept[nr++] = (struct range){ end + 1, rs->ranges[last - 1].end };
-	return rangeset_replace(rs, first, last, kept, nr);
-}
-
-bool rangeset_contains(const struct rangeset *rs, uint64_t start, uint64_t end)
-{
-	size_t i = rangeset_find(rs, start);
-
-	return i < rs->nr && rs->ranges[i].start <= start && start <= end &&
-	       rs->ranges[i].end >= end;
+	return rangeset_replace(rs, first, last, joined);
 }
 
 bool rangeset_overlaps(const struct rangeset *rs, uint64_t start, uint64_t end)

@@ -23,17 +23,9 @@ static inline void rangeset_init(struct rangeset *rs, struct range *storage, siz
 	rs->capacity = capacity;
 }
 
-static inline bool rangeset_is_empty(const struct rangeset *rs)
-{
-	return rs->nr == 0;
-}
-
-/* False, and nothing changed, if start > end or there is no room. Adding what is there and removing
- * what is not are fine. Adding may need room for one range more; so may removing, which can split. */
+/* False, and nothing changed, if start > end or there is no room. Adding what is there is fine. */
 must_check bool rangeset_add(struct rangeset *rs, uint64_t start, uint64_t end);
-must_check bool rangeset_remove(struct rangeset *rs, uint64_t start, uint64_t end);
 
-bool rangeset_contains(const struct rangeset *rs, uint64_t start, uint64_t end); /* all of it */
 bool rangeset_overlaps(const struct rangeset *rs, uint64_t start, uint64_t end); /* any of it */
 
 /* r (a const struct range *) takes each range, lowest first. The set must not change meanwhile. */

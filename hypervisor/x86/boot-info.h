@@ -51,8 +51,6 @@ extern struct boot_info boot_info;
 
 /* magic and info as the loader left them in EAX and EBX; stops with boot_fail() on nonsense. */
 void boot_info_init(uint32_t magic, uint32_t info);
-/* Frames of usable RAM, and the first frame above the highest RAM of any type. */
-uint64_t boot_info_nr_usable_pages(void);
-uint64_t boot_info_ram_end(void);
+uint64_t boot_info_nr_usable_pages(void); /* frames of usable RAM */
 
 #endif

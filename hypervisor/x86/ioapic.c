@@ -61,20 +61,6 @@ static uint32_t rte_index(const struct ioapic *io, uint32_t gsi)
 	return REG_RTE + 2 * (gsi - io->info.gsi_base);
 }
 
-uint64_t ioapic_read_rte(uint32_t gsi)
-{
-	struct ioapic *io = find(gsi);
-	uint64_t rte;
-
-	if (!io)
-		return IOAPIC_RTE_MASKED;
-	spin_lock(&io->lock);
-	rte = read_register(io, rte_index(io, gsi));
-	rte |= (uint64_t)read_register(io, rte_index(io, gsi) + 1) << 32;
-	spin_unlock(&io->lock);
-	return rte;
-}
-
 /* Lock held. An edge that comes while its entry is masked is lost, so an entry is masked only where
  * vector, mode and destination could be seen half-changed: not when one half stays what it is. */
 static void write_rte(struct ioapic *io, uint32_t gsi, uint64_t rte)

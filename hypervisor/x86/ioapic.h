@@ -23,9 +23,8 @@ void ioapic_init(void);
 const struct ioapic_info *ioapic_info(unsigned i); /* i < nr_ioapics */
 bool ioapic_has_gsi(uint32_t gsi);
 
-/* For a GSI that ioapic_has_gsi(); else reads give a masked entry and writes do nothing. A write
- * puts the low half last, so that an unmasked entry is never half-written. */
-uint64_t ioapic_read_rte(uint32_t gsi);
+/* For a GSI that ioapic_has_gsi(); else they do nothing. A write puts the low half last, so that an unmasked entry is
+ * never half-written. */
 void ioapic_write_rte(uint32_t gsi, uint64_t rte);
 void ioapic_mask(uint32_t gsi);
 void ioapic_unmask(uint32_t gsi);

@@ -405,16 +405,3 @@ uint64_t boot_info_nr_usable_pages(void)
 			nr_pages += boot_info.range[i].bytes >> PAGE_SHIFT;
 	return nr_pages;
 }
-
-uint64_t boot_info_ram_end(void)
-{
-	uint64_t end = 0;
-
-	for (unsigned i = 0; i < boot_info.nr_ranges; i++) {
-		const struct memory_range *r = &boot_info.range[i];
-
-		if (r->type == MEMORY_USABLE || r->type == MEMORY_ACPI || r->type == MEMORY_NVS)
-			end = MAX(end, align_up(r->base + r->bytes, PAGE_SIZE) >> PAGE_SHIFT);
-	}
-	return end;
-}

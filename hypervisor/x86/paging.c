@@ -288,23 +288,6 @@ static void map_direct(void)
 	}
 }
 
-bool direct_map_covers(mpa_t a, uint64_t bytes)
-{
-	uint64_t at = a.a, end = a.a + bytes;
-
-	if (end < at)
-		return false;
-	if (at < LOW_MEMORY_END)
-		at = MIN(end, LOW_MEMORY_END);
-	for (unsigned i = 0; i < boot_info.nr_ranges && at < end; i++) {
-		const struct memory_range *r = &boot_info.range[i];
-
-		if (is_ram(r->type) && r->base <= at && r->base + r->bytes > at)
-			at = r->base + r->bytes;
-	}
-	return at >= end;
-}
-
 void paging_init(void)
 {
 	if (boot_info_nr_usable_pages() < (uint64_t)MIN_MEMORY_MIB << (20 - PAGE_SHIFT))

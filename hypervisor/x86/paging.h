@@ -39,8 +39,6 @@ mpa_t paging_root(void);
 void *map_mmio(mpa_t a, uint64_t bytes);
 /* Firmware's tables, wherever they are: cached, read-only, for good. */
 const void *map_firmware(mpa_t a, uint64_t bytes);
-/* Is [a, a + bytes) all in the direct map? */
-bool direct_map_covers(mpa_t a, uint64_t bytes);
 
 /* Maps CPU `id`'s stack and returns its top (end). NULL without memory. */
 void *stack_create(uint32_t id);

@@ -218,16 +218,3 @@ int xcr0_write_safe(uint64_t value)
 			 : "memory");
 	return err;
 }
-
-int wrmsr_safe(uint32_t msr, uint64_t value)
-{
-	int err = -XEN_EFAULT;
-
-	__asm__ volatile("1: wrmsr\n"
-			 "\txor %0, %0\n"
-			 "2:\n" ASM_EXTABLE("1b", "2b")
-			 : "+r"(err)
-			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-			 : "memory");
-	return err;
-}

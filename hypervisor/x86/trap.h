@@ -46,7 +46,6 @@ void trap_use_double_fault_stack(struct cpu *c, bool on);
 
 /* MSRs that may not exist: 0, or -EFAULT when the access raised #GP. */
 must_check int rdmsr_safe(uint32_t msr, uint64_t *ret_value);
-must_check int wrmsr_safe(uint32_t msr, uint64_t value);
 /* The same for XCR0: only the CPU knows all combinations that it refuses. */
 must_check int xcr0_write_safe(uint64_t value);
 

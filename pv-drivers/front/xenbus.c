@@ -12,23 +12,6 @@
 #define CLOSE_TIMEOUT (30 * SEC)
 #define WATCH_TOKEN   "backend"
 
-static const char *const state_names[] = {
-	[XenbusStateUnknown] = "unknown",
-	[XenbusStateInitialising] = "initialising",
-	[XenbusStateInitWait] = "init wait",
-	[XenbusStateInitialised] = "initialised",
-	[XenbusStateConnected] = "connected",
-	[XenbusStateClosing] = "closing",
-	[XenbusStateClosed] = "closed",
-	[XenbusStateReconfiguring] = "reconfiguring",
-	[XenbusStateReconfigured] = "reconfigured",
-};
-
-const char *xenbus_state_name(enum xenbus_state state)
-{
-	return state < ARRAY_SIZE(state_names) ? state_names[state] : "out of range";
-}
-
 static int read_ends(struct xenbus_device *d)
 {
 	char path[PATH_MAX];

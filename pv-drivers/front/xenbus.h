@@ -21,7 +21,6 @@ int xenbus_find(const char *type, unsigned int index, struct xenbus_device *ret_
 
 int xenbus_switch_state(const struct xenbus_device *d, enum xenbus_state state);
 enum xenbus_state xenbus_backend_state(const struct xenbus_device *d);
-const char *xenbus_state_name(enum xenbus_state state);
 
 /* Waits until the other end is in one of the states, a mask of XENBUS_IS(). */
 bool xenbus_wait_backend(const struct xenbus_device *d, unsigned int states, uint64_t timeout_ns);

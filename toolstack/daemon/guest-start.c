@@ -485,15 +485,6 @@ int guest_start(struct guest *g, const struct start_request *request, struct err
 	return 0;
 }
 
-void guest_start_abandon(struct guest *g)
-{
-	if (!g->start)
-		return;
-	loop_timer_stop(&g->start->progress);
-	g->start->request.done = NULL;
-	g->start->request.progress = NULL;
-}
-
 void guest_start_cancel(struct guest *g)
 {
 	g->start->is_cancelled = true;

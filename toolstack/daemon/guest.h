@@ -135,8 +135,6 @@ struct start_request {
 /* On failure the guest is OFF, or forgotten if it is transient, and done is not called; else done is called
  * later, when the guest runs, or is OFF or forgotten again. */
 must_check int guest_start(struct guest *g, const struct start_request *request, struct err *err);
-/* Nobody wants to hear any more how the start went. */
-void guest_start_abandon(struct guest *g);
 /* A backend has another state: perhaps the start waits for it. */
 void guest_start_look(struct guest *g);
 /* It is BUILDING: the start fails as soon as it can. */

@@ -72,14 +72,6 @@ int hypervisor_unpause(struct hypervisor *hv, uint32_t domain)
 	return simple(hv, LODGE_CONTROL_unpause, domain);
 }
 
-int hypervisor_shutdown(struct hypervisor *hv, uint32_t domain, uint32_t reason)
-{
-	struct lodge_control c = operation(LODGE_CONTROL_shutdown, domain);
-
-	c.u.shutdown.reason = reason;
-	return run(hv, &c);
-}
-
 /* Records from number `first` on; what fits the buffer. */
 static int list(struct hypervisor *hv, struct lodge_control *c, uint32_t first, void *records,
 		size_t max, size_t record_bytes)

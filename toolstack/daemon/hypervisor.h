@@ -51,7 +51,6 @@ must_check int hypervisor_create(struct hypervisor *hv, const struct domain_limi
 must_check int hypervisor_destroy(struct hypervisor *hv, uint32_t domain);
 must_check int hypervisor_pause(struct hypervisor *hv, uint32_t domain);
 must_check int hypervisor_unpause(struct hypervisor *hv, uint32_t domain);
-must_check int hypervisor_shutdown(struct hypervisor *hv, uint32_t domain, uint32_t reason);
 
 /* Domains with a change after since, to be freed. */
 must_check int hypervisor_list(struct hypervisor *hv, uint64_t since,

@@ -33,12 +33,10 @@ static void expect(const struct range *want, size_t nr)
 
 START_TEST(ranges_stay_sorted)
 {
-	ck_assert(rangeset_is_empty(&rs));
 	ck_assert(rangeset_add(&rs, 20, 29));
 	ck_assert(rangeset_add(&rs, 0, 4));
 	ck_assert(rangeset_add(&rs, 10, 14));
 	EXPECT({ 0, 4 }, { 10, 14 }, { 20, 29 });
-	ck_assert(!rangeset_is_empty(&rs));
 }
 END_TEST
 
@@ -65,39 +63,13 @@ START_TEST(the_ends_of_the_number_space_can_be_members)
 	EXPECT({ 0, 0 }, { UINT64_MAX, UINT64_MAX });
 	ck_assert(rangeset_add(&rs, 1, UINT64_MAX - 1));
 	EXPECT({ 0, UINT64_MAX });
-	ck_assert(rangeset_remove(&rs, 0, 0));
-	ck_assert(rangeset_remove(&rs, UINT64_MAX, UINT64_MAX));
-	EXPECT({ 1, UINT64_MAX - 1 });
-	ck_assert(rangeset_remove(&rs, 0, UINT64_MAX));
-	ck_assert(rangeset_is_empty(&rs));
 }
 END_TEST
 
-START_TEST(removing_trims_splits_and_drops)
+START_TEST(overlaps_wants_any)
 {
 	ck_assert(rangeset_add(&rs, 10, 19));
 	ck_assert(rangeset_add(&rs, 30, 39));
-	ck_assert(rangeset_add(&rs, 50, 59));
-	ck_assert(rangeset_remove(&rs, 0, 9)); /* is not there */
-	ck_assert(rangeset_remove(&rs, 14, 15));
-	EXPECT({ 10, 13 }, { 16, 19 }, { 30, 39 }, { 50, 59 });
-	ck_assert(rangeset_remove(&rs, 12, 52));
-	EXPECT({ 10, 11 }, { 53, 59 });
-	ck_assert(rangeset_remove(&rs, 10, 11));
-	EXPECT({ 53, 59 });
-}
-END_TEST
-
-START_TEST(contains_wants_all_and_overlaps_wants_any)
-{
-	ck_assert(!rangeset_contains(&rs, 0, 0));
-	ck_assert(rangeset_add(&rs, 10, 19));
-	ck_assert(rangeset_add(&rs, 30, 39));
-	ck_assert(rangeset_contains(&rs, 10, 19));
-	ck_assert(rangeset_contains(&rs, 39, 39));
-	ck_assert(!rangeset_contains(&rs, 9, 10));
-	ck_assert(!rangeset_contains(&rs, 19, 20));
-	ck_assert(!rangeset_contains(&rs, 10, 39)); /* there is a hole */
 	ck_assert(rangeset_overlaps(&rs, 19, 30));
 	ck_assert(rangeset_overlaps(&rs, 0, 10));
 	ck_assert(!rangeset_overlaps(&rs, 20, 29));
@@ -109,8 +81,6 @@ START_TEST(a_range_that_ends_before_it_starts_is_refused)
 {
 	ck_assert(rangeset_add(&rs, 1, 5));
 	ck_assert(!rangeset_add(&rs, 4, 3));
-	ck_assert(!rangeset_remove(&rs, 4, 3));
-	ck_assert(!rangeset_contains(&rs, 4, 3));
 	ck_assert(!rangeset_overlaps(&rs, 4, 3));
 	EXPECT({ 1, 5 });
 }
@@ -122,35 +92,33 @@ START_TEST(without_room_nothing_changes)
 	ck_assert(rangeset_add(&rs, 10, 19));
 	ck_assert(rangeset_add(&rs, 30, 39));
 	ck_assert(!rangeset_add(&rs, 50, 59));
-	ck_assert(!rangeset_remove(&rs, 12, 15)); /* would split */
 	EXPECT({ 10, 19 }, { 30, 39 });
 	ck_assert(rangeset_add(&rs, 20, 29)); /* needs less room, not more */
 	EXPECT({ 10, 39 });
-	ck_assert(rangeset_remove(&rs, 20, 29));
-	EXPECT({ 10, 19 }, { 30, 39 });
 }
 END_TEST
 
-START_TEST(random_operations_agree_with_a_bitmap)
+START_TEST(random_ranges_agree_with_a_bitmap)
 {
 	static struct range many[64];
-	bool model[100] = { 0 };
+	bool model[400] = { 0 };
 	uint64_t seed = 7;
 
 	rangeset_init(&rs, many, ARRAY_SIZE(many));
-	for (int step = 0; step < 4000; step++) {
+	for (int step = 0; step < 200; step++) {
 		uint64_t start, end;
-		bool add;
 
 		seed = seed * UINT64_C(6364136223846793005) + 1;
-		start = (seed >> 40) % 100;
-		end = MIN(start + (seed >> 50) % 12, 99);
-		add = seed >> 63;
-		ck_assert(add ? rangeset_add(&rs, start, end) : rangeset_remove(&rs, start, end));
+		start = (seed >> 40) % 400;
+		end = MIN(start + (seed >> 50) % 6, 399);
+		if (!rangeset_add(&rs, start, end)) {
+			ck_assert_uint_eq(rs.nr, ARRAY_SIZE(many));
+			continue;
+		}
 		for (uint64_t i = start; i <= end; i++)
-			model[i] = add;
-		for (uint64_t i = 0; i < 100; i++)
-			ck_assert_int_eq(rangeset_contains(&rs, i, i), model[i]);
+			model[i] = true;
+		for (uint64_t i = 0; i < 400; i++)
+			ck_assert_int_eq(rangeset_overlaps(&rs, i, i), model[i]);
 		for (size_t i = 1; i < rs.nr; i++)
 			ck_assert_uint_gt(many[i].start, many[i - 1].end + 1);
 	}
@@ -158,6 +126,6 @@ START_TEST(random_operations_agree_with_a_bitmap)
 END_TEST
 
 UNIT_MAIN("rangeset", setup, NULL, ranges_stay_sorted, adding_joins_ranges_that_overlap_or_touch,
-	  the_ends_of_the_number_space_can_be_members, removing_trims_splits_and_drops,
-	  contains_wants_all_and_overlaps_wants_any, a_range_that_ends_before_it_starts_is_refused,
-	  without_room_nothing_changes, random_operations_agree_with_a_bitmap)
+	  the_ends_of_the_number_space_can_be_members, overlaps_wants_any,
+	  a_range_that_ends_before_it_starts_is_refused, without_room_nothing_changes,
+	  random_ranges_agree_with_a_bitmap)
