@@ -48,8 +48,7 @@ struct ring_front {
 	RING_IDX req_sent;
 };
 
-/* What the peer writes: read once. Entries are copied in aligned words, so that a compiler cannot fetch one
- * twice. */
+/* What the peer writes: read once. Entries are copied in words that a compiler cannot fetch twice. */
 static inline RING_IDX ring_load(const RING_IDX *index)
 {
 	return __atomic_load_n(index, __ATOMIC_ACQUIRE); /* entries are read after the index */
@@ -67,7 +66,8 @@ static inline void ring_barrier(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-typedef uint32_t ring_word_t __attribute__((__may_alias__));
+typedef uint64_t ring_word_t __attribute__((__may_alias__, __aligned__(4)));
+typedef uint32_t ring_half_t __attribute__((__may_alias__));
 
 static inline unsigned char *ring_slot(const struct ring_view *v, RING_IDX i)
 {
@@ -78,27 +78,40 @@ static inline unsigned char *ring_slot(const struct ring_view *v, RING_IDX i)
 static inline void ring_copy_out(const struct ring_view *v, RING_IDX i, void *ret_entry,
 				 size_t size)
 {
-	const volatile ring_word_t *from = (const volatile ring_word_t *)ring_slot(v, i);
+	const unsigned char *from = ring_slot(v, i);
+	unsigned char *to = ret_entry;
+	size_t done = 0;
 
-	for (size_t word = 0; word < size / sizeof(*from); word++) {
-		ring_word_t value = from[word];
+	for (; done + sizeof(ring_word_t) <= size; done += sizeof(ring_word_t)) {
+		ring_word_t value = *(const volatile ring_word_t *)(from + done);
 
-		__builtin_memcpy((unsigned char *)ret_entry + word * sizeof(value), &value,
-				 sizeof(value));
+		__builtin_memcpy(to + done, &value, sizeof(value));
+	}
+	if (done < size) {
+		ring_half_t value = *(const volatile ring_half_t *)(from + done);
+
+		__builtin_memcpy(to + done, &value, sizeof(value));
 	}
 }
 
 static inline void ring_copy_in(const struct ring_view *v, RING_IDX i, const void *entry,
 				size_t size)
 {
-	volatile ring_word_t *to = (volatile ring_word_t *)ring_slot(v, i);
+	unsigned char *to = ring_slot(v, i);
+	const unsigned char *from = entry;
+	size_t done = 0;
 
-	for (size_t word = 0; word < size / sizeof(*to); word++) {
+	for (; done + sizeof(ring_word_t) <= size; done += sizeof(ring_word_t)) {
 		ring_word_t value;
 
-		__builtin_memcpy(&value, (const unsigned char *)entry + word * sizeof(value),
-				 sizeof(value));
-		to[word] = value;
+		__builtin_memcpy(&value, from + done, sizeof(value));
+		*(volatile ring_word_t *)(to + done) = value;
+	}
+	if (done < size) {
+		ring_half_t value;
+
+		__builtin_memcpy(&value, from + done, sizeof(value));
+		*(volatile ring_half_t *)(to + done) = value;
 	}
 }
 
