@@ -42,6 +42,7 @@ struct backing {
 	bool can_discard_secure;
 	bool is_lost;          /* the server has gone: what failed since may be tried anew */
 	bool wants_one_buffer; /* each transfer has one iovec only */
+	bool is_quiet;         /* nothing happens in it but what was begun */
 };
 
 struct backing_ops {

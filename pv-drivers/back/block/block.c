@@ -406,6 +406,12 @@ void block_events(struct block *b)
 	(void)platform_events(b->platform, ports); /* all of them: there are fewer queues */
 }
 
+bool block_is_idle(const struct block *b)
+{
+	return b->xenbus.is_connected && !b->is_broken && !b->nr_begun &&
+	       b->retry_ns == UINT64_MAX && b->backing->is_quiet;
+}
+
 uint64_t block_timeout_ns(const struct block *b)
 {
 	uint64_t now;

@@ -93,6 +93,9 @@ bool block_turn(struct block *b);
 /* Hears what event channels have to say; block_turn() then does it. */
 void block_events(struct block *b);
 
+/* Nothing goes on: only the guest, the store or a signal gives it something to do. */
+bool block_is_idle(const struct block *b);
+
 /* When block_turn() must be called even if nothing happens; UINT64_MAX: never. */
 uint64_t block_timeout_ns(const struct block *b);
 

@@ -247,9 +247,11 @@ int backing_open_file(struct loop *l, int fd, bool may_discard, struct backing *
 
 	if (!f)
 		return err_set(err, code, "no memory");
-	*f = (struct file){ .backing = { .ops = &ops, .logical = SECTOR, .physical = SECTOR },
-			    .loop = l,
-			    .fd = fd };
+	*f = (struct file){
+		.backing = { .ops = &ops, .logical = SECTOR, .physical = SECTOR, .is_quiet = true },
+		.loop = l,
+		.fd = fd
+	};
 	if (flags < 0 || fstat(fd, &s)) {
 		code = err_errno(err, -errno, "the disk");
 		goto fail;

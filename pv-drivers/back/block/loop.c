@@ -98,7 +98,7 @@ static void watch_done(struct loop_call *c, int result)
 	struct loop_watch *w = container_of(c, struct loop_watch, call);
 
 	(void)result; /* an error shows when the descriptor is used */
-	w->is_armed = c->has_more;
+	w->is_armed = false;
 	w->is_ready = true;
 	if (w->ready)
 		w->ready(w);
@@ -117,10 +117,7 @@ void loop_watch(struct loop *l, struct loop_watch *w, short events)
 		return;
 	}
 	w->call.done = watch_done;
-	if (w->is_edge)
-		io_uring_prep_poll_multishot(sqe, w->file, (unsigned int)events);
-	else
-		io_uring_prep_poll_add(sqe, w->file, (unsigned int)events);
+	io_uring_prep_poll_add(sqe, w->file, (unsigned int)events);
 	loop_mark(sqe, &w->call);
 	w->is_armed = true;
 }
@@ -132,26 +129,40 @@ static void finish_calls(struct loop *l)
 	/* One at a time: done() may begin another operation, and turn the loop. */
 	while (!io_uring_peek_cqe(&l->ring, &cqe)) {
 		struct loop_call *c = io_uring_cqe_get_data(cqe);
-		bool has_more = cqe->flags & IORING_CQE_F_MORE;
 		int result = cqe->res;
 
 		io_uring_cqe_seen(&l->ring, cqe);
 		if (!c)
 			continue;
-		c->has_more = has_more;
 		c->done(c, result);
 	}
 }
 
-int loop_turn(struct loop *l, uint64_t timeout_ns)
+bool loop_has_new(const struct loop *l)
+{
+	return io_uring_sq_ready(&l->ring);
+}
+
+/* In one system call, which also finishes what ends at once; none when nothing is new. */
+static int begin(struct loop *l)
+{
+	return loop_has_new(l) ? io_uring_submit_and_get_events(&l->ring) : 0;
+}
+
+static int begin_and_wait(struct loop *l, uint64_t timeout_ns)
 {
 	struct __kernel_timespec limit = { .tv_sec = (int64_t)(timeout_ns / 1000000000),
 					   .tv_nsec = (int64_t)(timeout_ns % 1000000000) };
 	struct io_uring_cqe *cqe;
-	int code;
 
-	code = io_uring_submit_and_wait_timeout(&l->ring, &cqe, timeout_ns ? 1 : 0,
+	return io_uring_submit_and_wait_timeout(&l->ring, &cqe, 1,
 						timeout_ns == UINT64_MAX ? NULL : &limit, NULL);
+}
+
+int loop_turn(struct loop *l, uint64_t timeout_ns)
+{
+	int code = timeout_ns ? begin_and_wait(l, timeout_ns) : begin(l);
+
 	finish_calls(l);
 	return code < 0 && code != -ETIME && code != -EINTR && code != -EBUSY && code != -EAGAIN
 		       ? code

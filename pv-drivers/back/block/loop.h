@@ -12,17 +12,14 @@ struct loop;
 /* One operation: done() is called from loop_turn(). */
 struct loop_call {
 	void (*done)(struct loop_call *c, int result);
-	bool has_more; /* done() will be called again; for a watch with is_edge */
 };
 
-/* A descriptor to be watched. is_ready is set by loop_turn(), and stays until loop_watch() is called anew. With is_edge,
- * which is cheaper, it tells of what comes, not of what is still there: whoever hears of it takes all. */
+/* A descriptor to be watched. is_ready is set by loop_turn(), and stays until loop_watch() is called anew. */
 struct loop_watch {
 	struct loop_call call;
 	int file; /* as registered */
 	bool is_ready;
 	bool is_armed;
-	bool is_edge;
 	void (*ready)(struct loop_watch *w); /* is called then, unless NULL */
 };
 
@@ -41,6 +38,9 @@ void loop_mark(struct io_uring_sqe *sqe, struct loop_call *c); /* after io_uring
 
 /* Tells when the descriptor is ready for events, as poll() has them. No effect while it is armed. */
 void loop_watch(struct loop *l, struct loop_watch *w, short events);
+
+/* Something is to be begun by the next turn. */
+bool loop_has_new(const struct loop *l);
 
 /* Begins what is new and waits up to timeout_ns (UINT64_MAX: for ever) until something has ended. */
 must_check int loop_turn(struct loop *l, uint64_t timeout_ns);

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,8 +35,10 @@ struct options {
 struct server {
 	struct block block;
 	struct loop *loop;
-	struct loop_watch events, store, signals;
+	struct loop_watch events, store, end;
 };
+
+static int end_fd; /* an eventfd: the process is to end */
 
 static const char usage[] =
 	"usage: lodge-block --domain N --frontend PATH --backend PATH --journal-fd N\n"
@@ -208,16 +210,26 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
+/* Wherever the process sleeps: in the loop or in platform_sleep(). */
+static void on_signal(int number)
+{
+	int saved = errno;
+
+	(void)number;
+	(void)eventfd_write(end_fd, 1);
+	errno = saved;
+	platform_disturb();
+}
+
 static int open_signals(void)
 {
-	sigset_t signals;
+	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
+	end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	return end_fd < 0 || sigaction(SIGTERM, &action, NULL) || sigaction(SIGINT, &action, NULL)
+		       ? -errno
+		       : end_fd;
 }
 
 static int watch(struct server *s, struct loop_watch *w, int fd, struct err *err)
@@ -282,7 +294,9 @@ static int open_all(struct server *s, struct options *o, struct err *err)
 	if (!code)
 		code = watch(s, &s->store, platform_store_fd(b->platform), err);
 	if (!code)
-		code = watch(s, &s->signals, open_signals(), err);
+		code = watch(s, &s->end, open_signals(), err);
+	if (!code && b->backing->is_quiet && platform_may_sleep(b->platform))
+		code = err_set(err, -EIO, "no signals from the store");
 	return code ? code : loop_start(s->loop, err);
 }
 
@@ -315,7 +329,7 @@ static int react(struct server *s, struct err *err)
 
 	if (s->events.is_ready) {
 		block_events(b);
-		loop_watch(s->loop, &s->events, POLLIN);
+		s->events.is_ready = false;
 	}
 	if (s->store.is_ready) {
 		code = xenbus_step(&b->xenbus, on_change, err);
@@ -342,6 +356,20 @@ static int tell_grown(struct block *b, struct options *o, struct err *err)
 	return code ? err_errno(err, code, "xenstore") : 0;
 }
 
+/* Begins what is new, and sleeps where there is nothing to do. */
+static int rest(struct server *s, bool has_more)
+{
+	struct block *b = &s->block;
+
+	/* Some disks do at once what is begun. */
+	if (has_more || b->is_broken || loop_has_new(s->loop))
+		return loop_turn(s->loop, 0);
+	if (block_is_idle(b))
+		return platform_sleep(b->platform) ? 0 : loop_turn(s->loop, 0);
+	loop_watch(s->loop, &s->events, POLLIN);
+	return loop_turn(s->loop, block_timeout_ns(b));
+}
+
 static int serve(struct server *s, struct options *o, struct err *err)
 {
 	struct block *b = &s->block;
@@ -351,15 +379,10 @@ static int serve(struct server *s, struct options *o, struct err *err)
 		code = block_announce_size(b, err);
 	if (!code && o->image.nr_wanted)
 		code = tell_grown(b, o, err);
-
-	s->events.is_edge = true;
-	loop_watch(s->loop, &s->events, POLLIN);
 	loop_watch(s->loop, &s->store, POLLIN);
-	loop_watch(s->loop, &s->signals, POLLIN);
-	while (!code && !b->xenbus.is_over && !s->signals.is_ready) {
-		bool has_more = block_turn(b);
-
-		code = loop_turn(s->loop, has_more || b->is_broken ? 0 : block_timeout_ns(b));
+	loop_watch(s->loop, &s->end, POLLIN);
+	while (!code && !b->xenbus.is_over && !s->end.is_ready) {
+		code = rest(s, block_turn(b));
 		if (code)
 			return err_errno(err, code, "io_uring");
 		code = react(s, err);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,8 @@ struct platform {
 	xengnttab_handle *grants;
 	struct store_link link;
 };
+
+static int sleeping_fd = -1; /* the device's, of who may sleep; reading it then waits */
 
 static int open_devices(struct platform *p, struct err *err)
 {
@@ -159,15 +163,60 @@ int platform_event_fd(const struct platform *p)
 }
 
 /* Of a port that was read, the device tells again once it was written. The library does both for one at a time. */
-uint32_t platform_events(struct platform *p, uint32_t ret_ports[PLATFORM_EVENTS])
+static uint32_t read_events(int fd, uint32_t ret_ports[PLATFORM_EVENTS])
 {
-	int fd = xenevtchn_fd(p->events);
 	ssize_t size = read(fd, ret_ports, PLATFORM_EVENTS * sizeof(*ret_ports));
 
 	if (size <= 0)
 		return 0;
 	(void)!write(fd, ret_ports, (size_t)size);
 	return (uint32_t)((size_t)size / sizeof(*ret_ports));
+}
+
+uint32_t platform_events(struct platform *p, uint32_t ret_ports[PLATFORM_EVENTS])
+{
+	struct pollfd wait = { .fd = xenevtchn_fd(p->events), .events = POLLIN };
+
+	if (wait.fd == sleeping_fd && poll(&wait, 1, 0) <= 0)
+		return 0;
+	return read_events(wait.fd, ret_ports);
+}
+
+/* A read that sleeps comes back, and one that is yet to begin does not sleep: a signal between a look at what there is
+ * to do and the read is not lost. */
+void platform_disturb(void)
+{
+	int saved = errno;
+
+	(void)fcntl(sleeping_fd, F_SETFL, O_NONBLOCK);
+	errno = saved;
+}
+
+static void on_store(int number)
+{
+	(void)number;
+	platform_disturb();
+}
+
+int platform_may_sleep(struct platform *p)
+{
+	struct sigaction action = { .sa_handler = on_store, .sa_flags = SA_RESTART };
+	int fd = xenevtchn_fd(p->events);
+
+	if (sigaction(SIGIO, &action, NULL) || fcntl(fd, F_SETFL, 0))
+		return -errno;
+	sleeping_fd = fd;
+	return store_link_signal(&p->link);
+}
+
+bool platform_sleep(struct platform *p)
+{
+	uint32_t ports[PLATFORM_EVENTS];
+
+	if (read_events(xenevtchn_fd(p->events), ports))
+		return true;
+	(void)fcntl(sleeping_fd, F_SETFL, 0);
+	return false;
 }
 
 void platform_confine(struct platform *p, const char *path)

@@ -45,6 +45,15 @@ int platform_event_fd(const struct platform *p); /* readable: platform_events() 
 /* The ports that have had an event since they were told last. At most PLATFORM_EVENTS; fewer than that were all. */
 uint32_t platform_events(struct platform *p, uint32_t ret_ports[PLATFORM_EVENTS]);
 
+/* For who waits for nothing but events: sleeping where they are read costs less than waiting for the descriptor first. */
+
+/* Before platform_sleep(), and before the process shuts itself in. One platform of a process can do it. */
+must_check int platform_may_sleep(struct platform *p);
+/* Sleeps until there are events and takes them as platform_events() does, however many. False: none, but the store's
+ * descriptor has become readable or platform_disturb() was called, perhaps before. */
+bool platform_sleep(struct platform *p);
+void platform_disturb(void); /* in a signal handler, too */
+
 /* The store. */
 
 /* From here on this process changes only what is below path, and reads that and what its guest can. Before watches. */

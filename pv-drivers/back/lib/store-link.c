@@ -1,6 +1,7 @@
 #include "back/lib/store-link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,20 @@ void store_link_confine(const struct store_link *l, const char *arguments, size_
 		memcpy(copy, arguments, size);
 	free(xs_control_command(l->store, confine, copy, (unsigned int)size));
 	confine_guard(l->guard_fd, copy, size);
+}
+
+int store_link_signal(const struct store_link *l)
+{
+	const int fds[] = { l->guard_fd, xs_fileno(l->store) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		int flags = fcntl(fds[i], F_GETFL);
+
+		if (flags < 0 || fcntl(fds[i], F_SETOWN, getpid()) ||
+		    fcntl(fds[i], F_SETFL, flags | O_ASYNC))
+			return -errno;
+	}
+	return 0;
 }
 
 char **store_link_news(struct store_link *l, bool *ret_is_lost)

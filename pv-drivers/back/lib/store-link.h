@@ -21,6 +21,9 @@ void store_link_close(struct store_link *l); /* fine when it is not open, but ze
  * zero. Xen's own store does not know the word, and leaves all as it is. Watches are set after. */
 void store_link_confine(const struct store_link *l, const char *arguments, size_t size);
 
+/* Has SIGIO sent to the process when fd becomes readable. 0 or a negative errno. */
+must_check int store_link_signal(const struct store_link *l);
+
 /* Of a watch, to be freed; NULL: none, and ret_is_lost tells whether the store is gone. */
 char **store_link_news(struct store_link *l, bool *ret_is_lost);
 
