@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "back/block/pages.h"
+#include "back/block/runs.h"
 #include "back/lib/platform.h"
 #include "lib/cleanup.h"
 #include "lib/size.h"
@@ -210,7 +211,9 @@ static void on_disconnect(struct xenbus *x)
 		q->ring_memory = NULL;
 	}
 	pages_destroy(b->pages);
+	runs_destroy(b->runs);
 	b->pages = NULL;
+	b->runs = NULL;
 	b->nr_queues = 0;
 	b->is_broken = false;
 	journal_reset(b->journal, 0, NULL);
@@ -256,6 +259,20 @@ static int start_journal(struct block *b, bool is_takeover, struct err *err)
 	return code;
 }
 
+static int make_pages(struct block *b)
+{
+	int code = pages_create(b->platform, PAGES_MAX, &b->pages);
+
+	if (code)
+		return code;
+	code = runs_create(b->platform, &b->runs);
+	if (code) {
+		pages_destroy(b->pages);
+		b->pages = NULL;
+	}
+	return code;
+}
+
 static int on_connect(struct xenbus *x, bool is_takeover, struct err *err)
 {
 	struct block *b = container_of(x, struct block, xenbus);
@@ -275,7 +292,7 @@ static int on_connect(struct xenbus *x, bool is_takeover, struct err *err)
 		return code;
 	begin_life(b);
 	if (is_persistent)
-		code = pages_create(b->platform, PAGES_MAX, &b->pages);
+		code = make_pages(b);
 	if (code)
 		return err_errno(err, code, "the guest's pages");
 	code = take_queues(b, (uint32_t)nr_queues, order, err);

@@ -24,6 +24,8 @@
 
 struct block;
 struct pages;
+struct run;
+struct runs;
 
 struct queue {
 	struct block *block;
@@ -46,6 +48,7 @@ struct io {
 	struct iovec iov[REQUEST_SEGMENTS_MAX];
 	unsigned int steps; /* left to do: enum io_step */
 	bool is_straight;   /* iov is the guest's pages, which are held */
+	struct run *run;    /* they are; NULL: each by itself */
 };
 
 struct block {
@@ -66,6 +69,7 @@ struct block {
 	uint32_t first_queue; /* the next turn begins with it */
 	bool is_32_bit;
 	struct pages *pages; /* NULL: the guest's grants do not last */
+	struct runs *runs;
 	bool may_go_straight;
 	unsigned char *bounce; /* BLOCK_IO_BYTES for each io; NULL until one needs it */
 	struct io *ios;

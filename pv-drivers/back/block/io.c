@@ -6,9 +6,11 @@
 
 #include "back/block/block.h"
 #include "back/block/pages.h"
+#include "back/block/runs.h"
 #include "back/lib/platform.h"
 
 #define RETRY_NS 1000000000u /* a full file system is tried again after that */
+#define RUN_MIN  4u          /* segments; with fewer there is little to gain */
 
 static void next_step(struct io *io);
 
@@ -72,9 +74,38 @@ static int copy_data(struct io *io, bool to_guest)
 
 static void release_pages(struct io *io, uint32_t nr)
 {
-	while (nr)
-		pages_put(io->queue->block->pages, io->request.segments[--nr].gref);
+	if (io->run)
+		run_put(io->run);
+	else
+		while (nr)
+			pages_put(io->queue->block->pages, io->request.segments[--nr].gref);
+	io->run = NULL;
 	io->is_straight = false;
+}
+
+/* With nothing between them. */
+static bool are_whole_pages(const struct request *r)
+{
+	for (uint32_t i = 1; i < r->nr_segments; i++)
+		if (r->segments[i].first_sect ||
+		    r->segments[i - 1].last_sect != SECTORS_IN_PAGE - 1)
+			return false;
+	return true;
+}
+
+static bool go_in_one_piece(struct io *io)
+{
+	const struct request *r = &io->request;
+
+	if (r->nr_segments >= RUN_MIN && are_whole_pages(r))
+		io->run = run_get(io->queue->block->runs, r->segments, r->nr_segments);
+	if (!io->run)
+		return false;
+	io->iov[0].iov_base = (unsigned char *)run_memory(io->run) + offset_of(r->segments);
+	io->iov[0].iov_len = r->nr_sectors * SECTOR;
+	io->transfer.nr_iov = 1;
+	io->is_straight = true;
+	return true;
 }
 
 /* The guest's own pages, when each of them can be had. */
@@ -84,6 +115,8 @@ static bool go_straight(struct io *io)
 
 	if (!b->pages || !b->may_go_straight || b->backing->wants_one_buffer)
 		return false;
+	if (go_in_one_piece(io))
+		return true;
 	for (uint32_t i = 0; i < io->request.nr_segments; i++) {
 		const struct blkif_request_segment *s = &io->request.segments[i];
 		unsigned char *page = pages_get(b->pages, s->gref);
@@ -308,6 +341,7 @@ static void begin_steps(struct io *io)
 
 	io->steps = steps_of(&io->request);
 	io->is_straight = false;
+	io->run = NULL;
 	io->transfer.done = on_done;
 	if (io == b->barrier && b->nr_busy > 1)
 		return; /* begun by io_retry() when the others are done */

@@ -76,6 +76,95 @@ START_TEST(grants_that_last_are_mapped_once_and_not_copied)
 }
 END_TEST
 
+/* Writes nr_segments pages from page on; what is mapped then, but for the ring. */
+static uint32_t write_pages(uint32_t page, uint32_t nr_segments)
+{
+	fill_page(page + nr_segments - 1, (unsigned char)(page + 1));
+	front_send(0, BLKIF_OP_WRITE, 1, 16, page, nr_segments);
+	run();
+	ck_assert_int_eq(front_take(0, 1), BLKIF_RSP_OKAY);
+	ck_assert_uint_eq(disk.bytes[(16 + (nr_segments - 1) * PAGE_SECTORS) * SECTOR], page + 1);
+	ck_assert_uint_eq(fake_nr_copies(guest), 0);
+	return fake_nr_mapped(guest) - 1;
+}
+
+START_TEST(pages_that_are_used_in_the_same_order_again_and_again_become_one_piece)
+{
+	front.is_persistent = true;
+	front_connect();
+	ck_assert_uint_eq(write_pages(0, 11), 11);
+	ck_assert_uint_eq(write_pages(0, 11), 11);
+	ck_assert_uint_eq(write_pages(0, 11), 2 * 11);
+	ck_assert_uint_eq(write_pages(0, 11), 2 * 11);
+	ck_assert_uint_eq(disk.nr_pieces, 1);
+	ck_assert_uint_eq(write_pages(0, 10), 2 * 11);
+	ck_assert_uint_eq(disk.nr_pieces, 10);
+	disk.is_held = true; /* one that is in use stays, and ends with the device */
+	front_send(0, BLKIF_OP_WRITE, 1, 16, 0, 11);
+	run();
+	fake_set(guest, FRONT, "state", "5");
+	run();
+	ck_assert_uint_eq(fake_nr_mapped(guest), 0);
+}
+END_TEST
+
+START_TEST(pages_that_are_not_used_again_soon_do_not_become_one_piece)
+{
+	front.is_persistent = true;
+	front_connect();
+	for (uint32_t i = 0; i < 4; i++)
+		for (uint32_t page = 0; page < 40; page++)
+			(void)write_pages(page, 5);
+	ck_assert_uint_eq(fake_nr_mapped(guest), 1 + 44);
+	for (uint32_t page = 0; page < 40; page++)
+		for (uint32_t i = 0; i < 4; i++)
+			(void)write_pages(page, 5);
+	ck_assert_uint_eq(fake_nr_mapped(guest), 1 + 44 + 32 * 5); /* the last 32 */
+}
+END_TEST
+
+START_TEST(what_cannot_be_mapped_as_one_piece_goes_page_by_page)
+{
+	front.is_persistent = true;
+	front_connect();
+	(void)write_pages(0, 8);
+	(void)write_pages(0, 8);
+	fake_fail_maps(guest, 1);
+	for (uint32_t i = 0; i < 3; i++)
+		ck_assert_uint_eq(write_pages(0, 8), 8);
+}
+END_TEST
+
+START_TEST(parts_of_pages_become_one_piece_only_at_its_ends)
+{
+	struct blkif_request r = { .operation = BLKIF_OP_WRITE, .nr_segments = 4, .id = 1 };
+
+	for (uint32_t i = 0; i < 4; i++)
+		r.seg[i] = (struct blkif_request_segment){ .gref = DATA_REF + i, .last_sect = 7 };
+	r.seg[0].first_sect = 7;
+	r.seg[3].last_sect = 0;
+	front.is_persistent = true;
+	front_connect();
+	for (uint32_t i = 0; i < 4; i++)
+		fill_page(i, (unsigned char)(i + 1));
+	for (uint32_t i = 0; i < 4; i++) {
+		front_send_entry(0, &r, sizeof(r));
+		run();
+		ck_assert_int_eq(front_take(0, 1), BLKIF_RSP_OKAY);
+	}
+	ck_assert_uint_eq(disk.nr_pieces, 1);
+	ck_assert_uint_eq(disk.bytes[0], 1);
+	ck_assert_uint_eq(disk.bytes[SECTOR], 2);
+	ck_assert_uint_eq(disk.bytes[17 * SECTOR], 4);
+	r.seg[1].last_sect = 6;
+	front_send_entry(0, &r, sizeof(r));
+	run();
+	ck_assert_int_eq(front_take(0, 1), BLKIF_RSP_OKAY);
+	ck_assert_uint_eq(disk.nr_pieces, 4);
+	ck_assert_uint_eq(disk.bytes[8 * SECTOR], 3);
+}
+END_TEST
+
 START_TEST(a_page_that_cannot_be_mapped_is_copied)
 {
 	front.is_persistent = true;
@@ -535,7 +624,10 @@ END_TEST
 
 UNIT_MAIN("block", front_setup, front_teardown, a_disk_tells_what_it_is_and_can_do,
 	  what_is_written_is_read_again_by_copies, grants_that_last_are_mapped_once_and_not_copied,
-	  a_page_that_cannot_be_mapped_is_copied,
+	  pages_that_are_used_in_the_same_order_again_and_again_become_one_piece,
+	  pages_that_are_not_used_again_soon_do_not_become_one_piece,
+	  what_cannot_be_mapped_as_one_piece_goes_page_by_page,
+	  parts_of_pages_become_one_piece_only_at_its_ends, a_page_that_cannot_be_mapped_is_copied,
 	  pages_the_kernel_cannot_reach_are_copied_from_then_on,
 	  queues_and_rings_of_several_pages_work_together, a_32_bit_guest_is_understood,
 	  indirect_requests_carry_up_to_64_segments, a_flush_makes_durable_before_it_is_answered,

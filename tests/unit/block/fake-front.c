@@ -25,6 +25,7 @@ static void move_bytes(struct transfer *t)
 {
 	unsigned char *at = disk.bytes + t->offset;
 
+	disk.nr_pieces = t->nr_iov;
 	for (unsigned int i = 0; i < t->nr_iov; i++) {
 		if (t->kind == TRANSFER_READ)
 			memcpy(t->iov[i].iov_base, at, t->iov[i].iov_len);

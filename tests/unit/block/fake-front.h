@@ -21,6 +21,7 @@ struct disk {
 	struct list held;
 	uint32_t nr_flushed, nr_written, nr_read, nr_discarded;
 	uint32_t nr_held, most_held;
+	uint32_t nr_pieces; /* of memory, of the last transfer */
 };
 
 struct front {
