@@ -38,7 +38,7 @@ kill_store()
 nothing_left() # AFTER-WHAT
 {
 	expect "guests that are left after $1" 0 "$(nr_guests)"
-	expect "nodes that are left after $1" "" "$(xenstore-list /lodge)$(xenstore-list /local/domain | grep -v '^0$')"
+	expect "nodes that are left after $1" "" "$(xenstore-list /lodge)$(xenstore-list /vm)$(xenstore-list /local/domain | grep -v '^0$')"
 	expect "records that are left after $1" "" "$(find /var/lib/lodge/state /var/lib/lodge/domains -type f)"
 }
 

@@ -81,7 +81,7 @@ for delay in 0 0.01 0.02 0.03 0.05 0.08; do
 	verb destroy doomed
 done
 expect "guests that are left" 0 "$(nr_guests)"
-expect "nodes that are left" "" "$(xenstore-list /lodge)$(xenstore-list /local/domain | grep -v '^0$')"
+expect "nodes that are left" "" "$(xenstore-list /lodge)$(xenstore-list /vm)$(xenstore-list /local/domain | grep -v '^0$')"
 expect "records that are left" "" "$(find /var/lib/lodge/state /var/lib/lodge/domains -type f)"
 sleep 1 # rings are unmapped when their users notice
 expect "free memory" "$before" "$(free_pages)"

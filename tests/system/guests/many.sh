@@ -55,7 +55,7 @@ done
 expect "failures in a loop of $1" 0 "$failed"
 sleep 1
 expect "free memory" "$before" "$(free_pages)"
-expect "nodes that are left" "" "$(xenstore-list /lodge)$(xenstore-list /local/domain | grep -v '^0$')"
+expect "nodes that are left" "" "$(xenstore-list /lodge)$(xenstore-list /vm)$(xenstore-list /local/domain | grep -v '^0$')"
 grown=$(($(resident) - resident_before))
 echo "lodged has grown by $grown KiB"
 expect "lodged's growth" small "$([ "$grown" -lt 1024 ] && echo small)"
