@@ -417,6 +417,16 @@ static void check_targets(struct walk *w, const xmlNode *node, struct interface 
 	}
 }
 
+static void check_bandwidth(struct walk *w, const xmlNode *node, const char *direction,
+			    const struct bandwidth *rate)
+{
+	const xmlNode *bandwidth = walk_child(node, "bandwidth");
+
+	if (rate->peak && rate->peak < rate->average)
+		walk_mistake_named(w, walk_child(bandwidth, direction), "peak",
+				   "less than the average");
+}
+
 void check_interface(struct walk *w, const xmlNode *node, void *object)
 {
 	struct interface *card = object;
@@ -436,6 +446,8 @@ void check_interface(struct walk *w, const xmlNode *node, void *object)
 		}
 	}
 	check_targets(w, node, card);
+	check_bandwidth(w, node, "inbound", &card->inbound);
+	check_bandwidth(w, node, "outbound", &card->outbound);
 }
 
 void check_vlan(struct walk *w, const xmlNode *node, void *object)

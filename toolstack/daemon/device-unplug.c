@@ -13,6 +13,7 @@
 #include "daemon/guest.h"
 #include "daemon/record.h"
 
+#define STATE_WAITING   2u
 #define STATE_CONNECTED 4u
 #define STATE_CLOSING   5u
 #define STATE_CLOSED    6u
@@ -120,7 +121,7 @@ void device_unplug_abort(struct device *d)
 	end(d, -ESRCH, &err);
 }
 
-/* The last of what can fail. */
+/* The last of what can fail. A backend that has not even announced the device has nothing to close, and may never have. */
 static void ask_to_close(struct loop_timer *t)
 {
 	struct device_unplug *u = container_of(t, struct device_unplug, timer);
@@ -130,6 +131,10 @@ static void ask_to_close(struct loop_timer *t)
 	int ret;
 
 	u->timer.fire = give_up;
+	if (d->backend_state < STATE_WAITING) {
+		loop_soon(&d->guest->lodged->loop, &u->finish);
+		return;
+	}
 	batch_init(&b);
 	batch_at(&b, "%s", d->backend_path);
 	batch_write(&b, "online", "0");

@@ -929,6 +929,17 @@ START_TEST(a_disk_whose_frontend_may_be_about_to_connect_is_not_taken_away)
 }
 END_TEST
 
+START_TEST(a_disk_whose_backend_never_gets_ready_can_be_detached)
+{
+	create("web", "a.img", "");
+	world_until(was_called_with("--domain"));
+	detach_within(60000);
+	world_until(!detached);
+	ck_assert_ptr_null(the_disk());
+	create("db", "a.img", "");
+}
+END_TEST
+
 START_TEST(a_guest_that_lets_go_too_late_loses_its_disk_all_the_same)
 {
 	create("web", "a.img", "");
@@ -994,5 +1005,6 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_disk_without_room_is_not_told_to_have_it_again_because_the_store_is_gone,
 	  that_a_backend_has_ended_is_told_until_the_next_one_runs_steadily,
 	  a_disk_whose_frontend_may_be_about_to_connect_is_not_taken_away,
+	  a_disk_whose_backend_never_gets_ready_can_be_detached,
 	  a_guest_that_lets_go_too_late_loses_its_disk_all_the_same,
 	  apply_says_so_when_a_device_cannot_be_detached)
