@@ -11,8 +11,7 @@
 #define static_assert _Static_assert
 #endif
 
-#define must_check  __attribute__((__warn_unused_result__))
-#define fallthrough __attribute__((__fallthrough__))
+#define must_check __attribute__((__warn_unused_result__))
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

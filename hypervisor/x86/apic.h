@@ -12,7 +12,6 @@ struct cpu;
 #define VECTOR_LAST_DEVICE  0xdfu
 #define VECTOR_TIMER        0xf0u
 #define VECTOR_KICK         0xf1u /* leave guest mode or HLT and look at cpu->pending */
-#define VECTOR_CALL         0xf2u
 #define VECTOR_IOMMU        0xf3u
 #define VECTOR_SERIAL       0xf4u
 #define VECTOR_APIC_ERROR   0xfeu

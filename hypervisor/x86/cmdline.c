@@ -98,11 +98,6 @@ static bool set_option(const struct option *o, const char *value)
 		if (ok)
 			*(unsigned *)o->variable = (unsigned)number;
 		break;
-	case OPTION_KIND_SIZE:
-		ok = parse_size(&value, &number) && *value == '\0';
-		if (ok)
-			*(uint64_t *)o->variable = number;
-		break;
 	case OPTION_KIND_STRING:
 		*(const char **)o->variable = value;
 		ok = true;

@@ -13,7 +13,6 @@
 enum option_kind {
 	OPTION_KIND_BOOL,   /* bool: "x", "no-x", "x=yes|no|on|off|true|false|1|0|enable|disable" */
 	OPTION_KIND_UINT,   /* unsigned: decimal or 0x… */
-	OPTION_KIND_SIZE,   /* uint64_t bytes: a number and B, K, M, G or T; K when there is none */
 	OPTION_KIND_STRING, /* const char *, kept for good */
 	OPTION_KIND_PARSE,  /* a function of its own; false: the value makes no sense */
 };
@@ -33,8 +32,6 @@ struct option {
 	OPTION_DECLARE(variable, name, OPTION_KIND_BOOL, &variable, NULL)
 #define OPTION_UINT(name, variable) \
 	OPTION_DECLARE(variable, name, OPTION_KIND_UINT, &variable, NULL)
-#define OPTION_SIZE(name, variable) \
-	OPTION_DECLARE(variable, name, OPTION_KIND_SIZE, &variable, NULL)
 #define OPTION_STRING(name, variable) \
 	OPTION_DECLARE(variable, name, OPTION_KIND_STRING, &variable, NULL)
 #define OPTION_PARSE(name, function) \
@@ -45,7 +42,8 @@ void cmdline_parse(const char *line);
 /* One line for all unknown options, one for each value that makes no sense. */
 void cmdline_report(void);
 
-/* For OPTION_PARSE functions: advance *s past what was read; false when there is nothing sensible. */
+/* For OPTION_PARSE functions: advance *s past what was read; false when there is nothing sensible. A size is in bytes: a
+ * number and B, K, M, G or T, and K when there is none. */
 must_check bool parse_size(const char **s, uint64_t *ret_bytes);
 must_check bool parse_uint(const char **s, uint64_t *ret_value);
 must_check bool parse_bool(const char *s, bool *ret_value);

@@ -68,11 +68,6 @@ static inline gfn_t gpa_to_gfn(gpa_t gpa)
 	return GFN(gpa.a >> PAGE_SHIFT);
 }
 
-static inline gpa_t gfn_to_gpa(gfn_t gfn)
-{
-	return GPA(gfn.n << PAGE_SHIFT);
-}
-
 static inline mfn_t mpa_to_mfn(mpa_t mpa)
 {
 	return MFN(mpa.a >> PAGE_SHIFT);

@@ -8,7 +8,6 @@ const char test_title[] = "a device's MSI-X table can be moved, but not over for
 /* QEMU's e1000e: the table is at the start of BAR 3, the pending bits follow at 0x2000. */
 #define E1000E_ID    0x10d38086
 #define TABLE_BAR    (PCI_BAR0 + 3 * 4)
-#define NR_ENTRIES   5
 #define ENTRY_BYTES  16
 #define BEHIND_TABLE 0x800 /* in its page */
 #define PATTERN      0x600d5eed

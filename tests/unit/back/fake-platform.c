@@ -12,7 +12,6 @@
 #define CHANGES   256
 #define WATCHES   8
 #define PATH_MAX_ 256
-#define MAPPINGS  1024
 
 /* Pages lie in a file in memory, so that a mapping is a second view of the same page, side by side in the order
  * asked for, as the real one is. */
