@@ -74,7 +74,7 @@ struct conn {
 
 	struct list out; /* struct msg */
 	size_t out_sent; /* of the first one */
-	size_t bytes;    /* of out and of transactions: QUOTA_MEMORY */
+	size_t bytes;    /* of out, of watches and of transactions: QUOTA_MEMORY */
 	uint32_t nr_outstanding;
 
 	struct list watches; /* struct watch.conn_node */

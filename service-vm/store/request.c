@@ -326,6 +326,8 @@ static int do_watch(struct request *r)
 		return -E2BIG;
 	if (conn_is_over(r->conn, QUOTA_PATH_LENGTH, strlen(r->path)))
 		return -EINVAL;
+	if (conn_is_over(r->conn, QUOTA_MEMORY, r->conn->bytes + watch_bytes(r->path, strings[1])))
+		return -ENOSPC;
 	err = watch_add(&r->store->watches, r->conn, r->path, r->relative_start, strings[1],
 			(uint32_t)depth, &r->new_watch);
 	if (err)

@@ -25,7 +25,7 @@ enum quota {
 	QUOTA_PATH_LENGTH,
 	QUOTA_PERMS,    /* entries of one node */
 	QUOTA_ACCESSES, /* nodes touched by one transaction */
-	QUOTA_MEMORY,   /* bytes of its transactions and of what waits to be fetched */
+	QUOTA_MEMORY,   /* bytes of its transactions, its watches and of what waits to be fetched */
 	QUOTA_NR,
 };
 

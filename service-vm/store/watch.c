@@ -115,6 +115,22 @@ void watch_index_fini(struct watch_index *x)
 	free(x->special);
 }
 
+static uint32_t nr_parts(const char *path)
+{
+	struct path_part part;
+	uint32_t nr = 0;
+
+	while (path_next(&path, &part))
+		nr++;
+	return nr;
+}
+
+size_t watch_bytes(const char *path, const char *token)
+{
+	return sizeof(struct watch) + 2 * strlen(path) + strlen(token) +
+	       nr_parts(path) * sizeof(struct watch_point);
+}
+
 int watch_add(struct watch_index *x, struct conn *conn, const char *path, size_t relative_start,
 	      const char *token, uint32_t depth, struct watch **ret_watch)
 {
@@ -141,6 +157,8 @@ int watch_add(struct watch_index *x, struct conn *conn, const char *path, size_t
 	list_push_back(&w->point->watches, &w->node);
 	list_push_back(&conn->watches, &w->conn_node);
 	conn->nr_watches++;
+	w->bytes = conn->is_privileged ? 0 : watch_bytes(path, token);
+	conn->bytes += w->bytes;
 	*ret_watch = w;
 	return 0;
 }
@@ -183,6 +201,7 @@ void watch_remove(struct watch_index *x, struct watch *w)
 	list_remove(&w->node);
 	list_remove(&w->conn_node);
 	w->conn->nr_watches--;
+	w->conn->bytes -= w->bytes;
 	point_prune(w->point);
 	free(w);
 }
@@ -209,16 +228,6 @@ static void fire_point(struct store *s, struct watch_point *p, const char *path,
 		if (levels <= w->depth && may_hear(s, w, path, c))
 			watch_send(w, path);
 	}
-}
-
-static uint32_t nr_parts(const char *path)
-{
-	struct path_part part;
-	uint32_t nr = 0;
-
-	while (path_next(&path, &part))
-		nr++;
-	return nr;
 }
 
 void watch_fire(struct store *s, const char *path, const struct content *c)

@@ -30,12 +30,16 @@ struct watch {
 	struct conn *conn;
 	uint32_t depth;        /* levels below that it sees */
 	size_t relative_start; /* where the client's own spelling of the path starts */
+	size_t bytes;          /* of conn->bytes: watch_bytes(), but for who has no limit */
 	char *token;           /* behind path */
 	char path[];
 };
 
 /* The index makes nothing before it is used, and nothing stays when no watch does. */
 void watch_index_fini(struct watch_index *x);
+
+/* What such a watch takes, if nobody watches near it. */
+size_t watch_bytes(const char *path, const char *token);
 
 /* path is absolute or special. Fails with -EEXIST for the same path and token again, and -ENOMEM. */
 must_check int watch_add(struct watch_index *x, struct conn *conn, const char *path,

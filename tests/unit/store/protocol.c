@@ -250,6 +250,30 @@ START_TEST(the_other_quotas_hold_too)
 }
 END_TEST
 
+/* Each part of a watched path is remembered by itself. */
+START_TEST(watches_on_long_paths_are_counted_with_all_that_they_take)
+{
+	char watch[1024] = "/a";
+	const char *answer;
+	unsigned int nr = 0;
+	size_t length;
+
+	for (size_t i = 2; i + 2 < 1000; i += 2)
+		memcpy(watch + i, "/x", 3);
+	length = strlen(watch) + 1;
+	do {
+		watch[length] = (char)('0' + nr % 64);
+		watch[length + 1] = '\0';
+		answer = ask(1, XS_WATCH, 0, watch, length + 2);
+	} while (!strcmp(answer, "OK") && ++nr < 128);
+	ck_assert_str_eq(answer, "ENOSPC");
+	ck_assert_uint_gt(nr, 4);
+	ck_assert_uint_lt(nr, 60);
+	ck_assert_str_eq(ask(1, XS_RESET_WATCHES, 0, STR("")), "OK");
+	ck_assert_str_eq(ask(1, XS_WATCH, 0, watch, length + 2), "OK");
+}
+END_TEST
+
 START_TEST(control_commands_answer)
 {
 	ck_assert_ptr_nonnull(strstr(ask(0, XS_CONTROL, 0, STR("help")), "live-update"));
@@ -355,5 +379,6 @@ UNIT_MAIN("store-protocol", world_setup, world_teardown,
 	  a_long_directory_comes_in_parts, the_generation_of_a_directory_changes_with_its_list,
 	  domains_are_introduced_and_released_by_the_privileged_only,
 	  a_domain_makes_no_more_nodes_than_its_quota, the_other_quotas_hold_too,
-	  control_commands_answer, a_confined_process_changes_what_is_below_its_path_only,
-	  a_process_may_give_up_all_changes, nodes_are_counted_for_their_owners_through_all_changes)
+	  watches_on_long_paths_are_counted_with_all_that_they_take, control_commands_answer,
+	  a_confined_process_changes_what_is_below_its_path_only, a_process_may_give_up_all_changes,
+	  nodes_are_counted_for_their_owners_through_all_changes)
