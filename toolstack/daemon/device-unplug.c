@@ -121,7 +121,8 @@ void device_unplug_abort(struct device *d)
 	end(d, -ESRCH, &err);
 }
 
-/* The last of what can fail. A backend that has not even announced the device has nothing to close, and may never have. */
+/* The last of what can fail. A backend that has not even announced the device has nothing to close, and may never have;
+ * one may have closed already. */
 static void ask_to_close(struct loop_timer *t)
 {
 	struct device_unplug *u = container_of(t, struct device_unplug, timer);
@@ -131,7 +132,7 @@ static void ask_to_close(struct loop_timer *t)
 	int ret;
 
 	u->timer.fire = give_up;
-	if (d->backend_state < STATE_WAITING) {
+	if (d->backend_state < STATE_WAITING || d->backend_state == STATE_CLOSED) {
 		loop_soon(&d->guest->lodged->loop, &u->finish);
 		return;
 	}
@@ -200,6 +201,6 @@ void device_detach(struct device *d, unsigned int timeout_ms, device_done_fn don
 	int ret = d->unplug ? ask_again(d, timeout_ms, done, argument, &err)
 			    : begin(d, timeout_ms, done, argument, &err);
 
-	if (ret)
+	if (ret && done)
 		done(argument, ret, &err);
 }

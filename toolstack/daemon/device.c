@@ -11,6 +11,7 @@
 #include "daemon/guest.h"
 #include "daemon/record.h"
 
+#define DETACH_MS          10000u /* of which nobody waits for the end */
 #define STATE_INITIALISING 1u
 
 /* --- memory --- */
@@ -264,6 +265,16 @@ static int adopt_backend(struct device *d, const cJSON *saved, struct err *err)
 	return ret ? ret : watch_on(d, err);
 }
 
+/* An earlier lodged has asked the guest to let go of it, and the guest has not. */
+static void go_on_detaching(struct device *d)
+{
+	char *online = nodes_read(d->lodged->nodes, "%s/online", d->backend_path);
+
+	if (online && !strcmp(online, "0"))
+		device_detach(d, DETACH_MS, NULL, NULL);
+	free(online);
+}
+
 bool device_adopt(struct guest *g, const struct device_class *class, const void *config,
 		  struct config *extra, const cJSON *saved)
 {
@@ -279,6 +290,8 @@ bool device_adopt(struct guest *g, const struct device_class *class, const void 
 	}
 	d->is_plugged = true; /* as far as the guest knows */
 	list_push_back(&g->devices, &d->node);
+	if (*d->backend_path)
+		go_on_detaching(d);
 	return true;
 }
 

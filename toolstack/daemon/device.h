@@ -148,7 +148,8 @@ must_check int device_attach(struct guest *g, const struct device_class *class,
 			     struct config *extra, struct err *err);
 struct device *device_find(const struct guest *g, const struct device_class *class,
 			   const char *label);
-/* Asks the guest to let go, waits for it at most timeout_ms; when it does so later, the device goes then. */
+/* Asks the guest to let go, waits for it at most timeout_ms; when it does so later, the device goes then.
+ * done may be NULL. */
 void device_detach(struct device *d, unsigned int timeout_ms, device_done_fn done, void *argument);
 
 #endif

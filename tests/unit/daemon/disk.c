@@ -958,6 +958,21 @@ START_TEST(a_guest_that_lets_go_too_late_loses_its_disk_all_the_same)
 }
 END_TEST
 
+START_TEST(a_disk_that_is_to_go_is_gone_on_with_by_the_next_lodged)
+{
+	create("web", "a.img", "");
+	world_until(was_called_with("--domain"));
+	write_node(BACK "/state", "4");
+	world_until(the_disk()->backend_state == 4);
+	detach_within(50);
+	world_until(detached == -ETIMEDOUT);
+	world_restart();
+	write_node(BACK "/state", "6");
+	world_until(!the_disk());
+	create("db", "a.img", "");
+}
+END_TEST
+
 static void ignore(void *argument, int ret, const struct err *err)
 {
 	(void)argument;
@@ -1007,4 +1022,5 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  a_disk_whose_frontend_may_be_about_to_connect_is_not_taken_away,
 	  a_disk_whose_backend_never_gets_ready_can_be_detached,
 	  a_guest_that_lets_go_too_late_loses_its_disk_all_the_same,
+	  a_disk_that_is_to_go_is_gone_on_with_by_the_next_lodged,
 	  apply_says_so_when_a_device_cannot_be_detached)
