@@ -255,6 +255,23 @@ START_TEST(indirect_requests_carry_up_to_64_segments)
 }
 END_TEST
 
+START_TEST(the_page_of_an_indirect_request_stays_mapped_where_grants_last)
+{
+	struct blkif_request_indirect r;
+
+	front.is_persistent = true;
+	front_connect();
+	for (uint32_t i = 0; i < 3; i++) {
+		r = indirect(3, 8 * i);
+		front_send_entry(0, &r, sizeof(r));
+		run();
+		ck_assert_int_eq(front_take(0, 9), BLKIF_RSP_OKAY);
+	}
+	ck_assert_uint_eq(fake_nr_mapped(guest), 1 + 1 + 3);
+	ck_assert_uint_eq(fake_nr_copies(guest), 0);
+}
+END_TEST
+
 START_TEST(a_flush_makes_durable_before_it_is_answered)
 {
 	front_connect();
@@ -630,7 +647,9 @@ UNIT_MAIN("block", front_setup, front_teardown, a_disk_tells_what_it_is_and_can_
 	  parts_of_pages_become_one_piece_only_at_its_ends, a_page_that_cannot_be_mapped_is_copied,
 	  pages_the_kernel_cannot_reach_are_copied_from_then_on,
 	  queues_and_rings_of_several_pages_work_together, a_32_bit_guest_is_understood,
-	  indirect_requests_carry_up_to_64_segments, a_flush_makes_durable_before_it_is_answered,
+	  indirect_requests_carry_up_to_64_segments,
+	  the_page_of_an_indirect_request_stays_mapped_where_grants_last,
+	  a_flush_makes_durable_before_it_is_answered,
 	  a_barrier_comes_after_all_before_it_and_nothing_passes_it,
 	  discards_are_done_where_they_can_be_and_refused_where_not,
 	  a_disk_that_is_read_only_refuses_writes_and_says_so,
