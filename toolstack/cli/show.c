@@ -495,6 +495,8 @@ static char *change_text(const cJSON *change, const char *key)
 	struct err err;
 	uint64_t kib;
 
+	if (value && !*value)
+		return say_memory(strdup("there"));
 	if (!what || !value || number_parse(value, &kib, &err) || kib > UINT64_MAX >> 10 ||
 	    (strcmp(what, "memory") != 0 && strcmp(what, "currentMemory") != 0 &&
 	     strcmp(what, "memtune/min_guarantee") != 0))

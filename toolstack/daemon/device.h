@@ -140,6 +140,9 @@ void devices_save(const struct guest *g, cJSON *object);
 void devices_adopt(struct guest *g, const cJSON *object);
 void devices_status(struct guest *g, cJSON *object);
 
+/* The description of a guest that runs, with the devices that it has by now, as XML, to be freed; NULL without memory. */
+char *devices_text(const struct guest *g);
+
 /* --- one device of a running guest --- */
 
 /* extra's description has it as its only device of that class. done: 0 or an error, later. */

@@ -111,8 +111,10 @@ int guest_check_name(const char *name, struct err *err)
 		return err_set(err, -EINVAL, "a guest's name may not be empty");
 	if (strlen(name) > NAME_MAX_BYTES)
 		return err_set(err, -EINVAL, "a guest's name has at most %u bytes", NAME_MAX_BYTES);
-	if (strchr(name, '/') || name[0] == '.')
-		return err_set(err, -EINVAL, "a guest's name has no \"/\", and no \".\" in front");
+	if (strpbrk(name, "/ ") || name[0] == '.')
+		return err_set(
+			err, -EINVAL,
+			"a guest's name has no white space, no \"/\", and no \".\" in front");
 	if (!xmlCheckUTF8((const unsigned char *)name))
 		return err_set(err, -EINVAL, "a guest's name is UTF-8");
 	if (has_controls(name))

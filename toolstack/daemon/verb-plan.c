@@ -81,7 +81,8 @@ static void add_change(void *argument, const char *path, const char *from, const
 static cJSON *make_plan(struct guest *g, const struct config *c)
 {
 	const struct config *now = g->active ? g->active : g->defined;
-	char *from = domain_write(now->d), *to = domain_write(c->d);
+	char *from = g->state == GUEST_RUNNING ? devices_text(g) : domain_write(now->d);
+	char *to = domain_write(c->d);
 	struct plan p = { g, cJSON_CreateArray() };
 	int ret = from && to ? config_compare(from, to, add_change, &p) : -ENOMEM;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/device.h"
 #include "daemon/guest-json.h"
 #include "daemon/guest.h"
 #include "daemon/hypervisor.h"
@@ -102,6 +103,7 @@ void verb_vcpu_list(struct lodged *l, struct request *r)
 void verb_dumpxml(struct lodged *l, struct request *r)
 {
 	struct guest *g = request_guest(r);
+	bool is_inactive = request_flag(r, "inactive");
 	const struct config *c;
 	cJSON *result;
 	char *text;
@@ -109,12 +111,15 @@ void verb_dumpxml(struct lodged *l, struct request *r)
 	(void)l;
 	if (!g)
 		return;
-	if (request_flag(r, "inactive") && !g->defined) {
+	if (is_inactive && !g->defined) {
 		request_fail(r, RPC_STATE, "\"%s\" has no definition", g->name);
 		return;
 	}
-	c = g->active && !request_flag(r, "inactive") ? g->active : g->defined;
-	text = c ? domain_write(c->d) : NULL;
+	c = g->active && !is_inactive ? g->active : g->defined;
+	if (g->state == GUEST_RUNNING && !is_inactive)
+		text = devices_text(g);
+	else
+		text = c ? domain_write(c->d) : NULL;
 	if (!text) {
 		request_fail(r, RPC_NO_MEMORY, "no memory");
 		return;

@@ -973,6 +973,28 @@ START_TEST(a_disk_that_is_to_go_is_gone_on_with_by_the_next_lodged)
 }
 END_TEST
 
+START_TEST(what_runs_is_described_with_the_disks_that_it_has_by_now)
+{
+	char both[1024];
+
+	snprintf(both, sizeof(both),
+		 "<devices><disk><source file=\\\"%s\\\"/><target dev=\\\"xvda\\\"/></disk>",
+		 world_path("a.img"));
+	snprintf(both + strlen(both), sizeof(both) - strlen(both),
+		 "<disk><source file=\\\"%s\\\"/><target dev=\\\"xvdb\\\"/></disk></devices>",
+		 world_path("b.img"));
+	world_ok("{'verb':'define','xml':'%s'}", world_xml("web", disk_xml("a.img", "xvda", "")));
+	world_ok("{'verb':'start','guest':'web'}");
+	world_ok("{'verb':'apply','xml':'%s'}", world_xml("web", both));
+	ck_assert_ptr_nonnull(
+		strstr(text_of(world_ok("{'verb':'dumpxml','guest':'web'}"), "xml"), "xvdb"));
+	ck_assert_int_eq(
+		cJSON_GetArraySize(cJSON_GetObjectItem(
+			world_ok("{'verb':'plan','xml':'%s'}", world_xml("web", both)), "changes")),
+		0);
+}
+END_TEST
+
 static void ignore(void *argument, int ret, const struct err *err)
 {
 	(void)argument;
@@ -1018,6 +1040,7 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  rename_restart_waits_until_the_disks_are_free,
 	  a_backend_that_takes_its_time_may_outlive_its_guest,
 	  a_disk_without_room_is_not_told_to_have_it_again_because_the_store_is_gone,
+	  what_runs_is_described_with_the_disks_that_it_has_by_now,
 	  that_a_backend_has_ended_is_told_until_the_next_one_runs_steadily,
 	  a_disk_whose_frontend_may_be_about_to_connect_is_not_taken_away,
 	  a_disk_whose_backend_never_gets_ready_can_be_detached,

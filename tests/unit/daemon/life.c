@@ -387,11 +387,17 @@ END_TEST
 
 START_TEST(names_that_would_be_misunderstood_are_refused)
 {
-	static const char *const names[] = {
-		"a\xc2\x9bj", "a\xff", "a\xc3",
-		"",           "a/b",   "7",
-		".hidden",    "a\tb",  "11111111-2222-3333-4444-555555555555"
-	};
+	static const char *const names[] = { "a\xc2\x9bj",
+					     "a\xff",
+					     "a\xc3",
+					     "",
+					     "a/b",
+					     "7",
+					     "a b",
+					     " ",
+					     ".hidden",
+					     "a\tb",
+					     "11111111-2222-3333-4444-555555555555" };
 	struct err err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
