@@ -1,6 +1,6 @@
 /*
- * Keys for whoever sits at the serial line: what the hypervisor is doing. They run in the middle of
- * anything, so they read without locks and print what they find.
+ * Keys for whoever sits at the serial line: what the hypervisor is doing. They read numbers without locks
+ * and print what they find; what may be freed meanwhile they look at under the lock that keeps it.
  */
 #include "abi/event-channel.h"
 #include "arch-inline.h"
@@ -63,6 +63,7 @@ static void show_domain(struct domain *d)
 		 d->id, d->nr_vcpus, d->nr_pages, d->max_pages, d->p2m.nr_table_pages,
 		 d->pause_count ? ", paused" : "", d->is_shut_down ? ", shut down" : "",
 		 d->dying ? ", dying" : "", d->crash_reason[0] ? ", crashed" : "");
+	spin_lock(&d->lock); /* vCPUs go with it held */
 	for (uint32_t i = 0; i < d->nr_vcpus; i++) {
 		struct vcpu *v = d->vcpu[i];
 
@@ -72,6 +73,7 @@ static void show_domain(struct domain *d)
 				 vcpu_upcall_pending(v) ? "pending" : "clear",
 				 v->runstate.time[RUNSTATE_running] / NS_PER_MS);
 	}
+	spin_unlock(&d->lock);
 }
 
 static void show_domains(void)

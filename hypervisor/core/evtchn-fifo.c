@@ -28,10 +28,12 @@ struct evtchn_fifo_vcpu {
 	evtchn_port_t tail[EVTCHN_FIFO_MAX_QUEUES]; /* last port linked; 0: none. fifo lock */
 };
 
-/* d has a FIFO. NULL until the guest has given the page. */
+/* d has a FIFO. NULL until the guest has given the page. A guest may have named the port: whoever looked it
+ * up has clamped it for the record only. */
 static event_word_t *find_word(struct domain *d, evtchn_port_t port)
 {
-	event_word_t *page = READ_ONCE(d->evtchn.fifo->array[port / WORDS_PER_PAGE]);
+	uint64_t i = index_clamp(port / WORDS_PER_PAGE, MAX_ARRAY_PAGES);
+	event_word_t *page = READ_ONCE(d->evtchn.fifo->array[i]);
 
 	return page ? page + port % WORDS_PER_PAGE : NULL;
 }

@@ -5,6 +5,7 @@
 #include "arch-inline.h"
 #include "lib/string.h"
 #include "lodge/log.h"
+#include "lodge/page.h"
 #include "x86/boot-info.h"
 #include "x86/cpu.h"
 #include "x86/paging.h"
@@ -23,7 +24,6 @@ static_assert(sizeof(struct rsdp) == 36, "ACPI 6.4, 5.2.5.3");
 #define RSDP_V1_BYTES 20u
 
 #define MAX_TABLE_BYTES (16u << 20)
-#define MAX_NODES       64u
 #define MAX_SRAT_RANGES 64u
 
 struct acpi_table acpi_tables[ACPI_MAX_TABLES];
@@ -48,6 +48,7 @@ static struct srat_range {
 static unsigned nr_srat_ranges;
 static uint32_t node_domains[MAX_NODES]; /* proximity domain of each node */
 static unsigned nr_nodes;
+static uint32_t domain_mask; /* revision 1 has 8 bits of it, and reserved ones behind them */
 
 /* ---- Reading ---- */
 
@@ -261,10 +262,18 @@ static void add_tables(const struct rsdp *r)
 
 #define CPU_ENABLED 0x1u
 
+/* Ids that name all CPUs; firmware has them in entries that it does not use. */
+#define ALL_LOCAL_APICS 0xffu
+#define ALL_X2APICS     UINT32_MAX
+
 static void add_cpu(uint32_t apic_id, uint32_t acpi_id)
 {
 	static bool told;
 
+	/* Some firmware lists a CPU twice, as a local APIC and as an x2APIC. */
+	for (unsigned i = 0; i < nr_acpi_cpus; i++)
+		if (acpi_cpus[i].apic_id == apic_id)
+			return;
 	if (nr_acpi_cpus < MAX_CPUS) {
 		acpi_cpus[nr_acpi_cpus++] =
 			(struct acpi_cpu){ .apic_id = apic_id, .acpi_id = acpi_id };
@@ -294,10 +303,13 @@ static void add_override(const struct entry *e)
 
 static void madt_entry(const struct entry *e)
 {
+	uint32_t id;
+
 	switch (e->p[0]) {
 	case 0: /* local APIC */
-		if (entry_field(e, 4, 4) & CPU_ENABLED)
-			add_cpu((uint32_t)entry_field(e, 3, 1), (uint32_t)entry_field(e, 2, 1));
+		id = (uint32_t)entry_field(e, 3, 1);
+		if ((entry_field(e, 4, 4) & CPU_ENABLED) && id != ALL_LOCAL_APICS)
+			add_cpu(id, (uint32_t)entry_field(e, 2, 1));
 		break;
 	case 1:
 		add_ioapic(e);
@@ -306,8 +318,9 @@ static void madt_entry(const struct entry *e)
 		add_override(e);
 		break;
 	case 9: /* x2APIC */
-		if (entry_field(e, 8, 4) & CPU_ENABLED)
-			add_cpu((uint32_t)entry_field(e, 4, 4), (uint32_t)entry_field(e, 12, 4));
+		id = (uint32_t)entry_field(e, 4, 4);
+		if ((entry_field(e, 8, 4) & CPU_ENABLED) && id != ALL_X2APICS)
+			add_cpu(id, (uint32_t)entry_field(e, 12, 4));
 		break;
 	default:
 		break;
@@ -469,6 +482,7 @@ static unsigned node_of_domain(uint32_t domain)
 {
 	unsigned node = 0;
 
+	domain &= domain_mask;
 	while (node < nr_nodes && node_domains[node] != domain)
 		node++;
 	if (node == MAX_NODES)
@@ -487,9 +501,18 @@ static void set_cpu_node(uint32_t apic_id, uint32_t domain)
 			acpi_cpus[i].node = node;
 }
 
+static void add_memory(uint64_t base, uint64_t bytes, uint32_t domain)
+{
+	uint64_t limit = UINT64_MAX & PAGE_MASK;
+
+	if (bytes && base < limit && nr_srat_ranges < MAX_SRAT_RANGES)
+		srat_ranges[nr_srat_ranges++] =
+			(struct srat_range){ base, bytes < limit - base ? base + bytes : limit,
+					     node_of_domain(domain) };
+}
+
 static void srat_entry(const struct entry *e)
 {
-	uint64_t base, bytes;
 
 	switch (e->p[0]) {
 	case 0: /* CPU by APIC id */
@@ -498,12 +521,9 @@ static void srat_entry(const struct entry *e)
 				     (uint32_t)(entry_field(e, 2, 1) | entry_field(e, 9, 3) << 8));
 		break;
 	case 1: /* memory */
-		base = entry_field(e, 8, 8);
-		bytes = entry_field(e, 16, 8);
-		if ((entry_field(e, 28, 4) & 1) && bytes && nr_srat_ranges < MAX_SRAT_RANGES)
-			srat_ranges[nr_srat_ranges++] = (struct srat_range){
-				base, base + bytes, node_of_domain((uint32_t)entry_field(e, 2, 4))
-			};
+		if (entry_field(e, 28, 4) & 1)
+			add_memory(entry_field(e, 8, 8), entry_field(e, 16, 8),
+				   (uint32_t)entry_field(e, 2, 4));
 		break;
 	case 2: /* CPU by x2APIC id */
 		if (entry_field(e, 12, 4) & CPU_ENABLED)
@@ -535,14 +555,20 @@ unsigned acpi_memory_node(mpa_t a, mpa_t *ret_end)
 
 /* ---- All ---- */
 
+/* Entries that name no buses or no address are what firmware leaves when it has switched them off. */
+static void add_mcfg(const struct acpi_mcfg *m)
+{
+	if (m->base.a && m->first_bus <= m->last_bus)
+		acpi_mcfg[nr_acpi_mcfg++] = *m;
+}
+
 static void read_mcfg(const struct acpi_header *h)
 {
 	for (uint32_t at = 44; at + 16 <= h->length && nr_acpi_mcfg < ACPI_MAX_MCFG; at += 16)
-		acpi_mcfg[nr_acpi_mcfg++] =
-			(struct acpi_mcfg){ .base = MPA(field(h, at, 8)),
-					    .segment = (uint16_t)field(h, at + 8, 2),
-					    .first_bus = (uint8_t)field(h, at + 10, 1),
-					    .last_bus = (uint8_t)field(h, at + 11, 1) };
+		add_mcfg(&(struct acpi_mcfg){ .base = MPA(field(h, at, 8)),
+					      .segment = (uint16_t)field(h, at + 8, 2),
+					      .first_bus = (uint8_t)field(h, at + 10, 1),
+					      .last_bus = (uint8_t)field(h, at + 11, 1) });
 }
 
 static void print_tables(void)
@@ -566,8 +592,10 @@ void acpi_init(void)
 	read_madt();
 	read_fadt();
 	h = acpi_find("SRAT", 0);
-	if (h)
+	if (h) {
+		domain_mask = h->revision < 2 ? 0xff : UINT32_MAX;
 		for_each_entry(h, 48, srat_entry);
+	}
 	h = acpi_find("HPET", 0);
 	if (h && field(h, 40, 1) == 0)
 		acpi_hpet = MPA(field(h, 44, 8));

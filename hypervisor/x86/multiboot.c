@@ -53,8 +53,16 @@ static const char *skip_name(const char *s)
 
 static void add_range(uint64_t base, uint64_t bytes, uint32_t type)
 {
+	struct memory_range *last =
+		boot_info.nr_ranges ? &boot_info.range[boot_info.nr_ranges - 1] : NULL;
+
 	if (bytes == 0 || base + bytes < base)
 		return;
+	/* EFI has hundreds of them that are one to us. */
+	if (last && last->type == type && last->base + last->bytes == base) {
+		last->bytes += bytes;
+		return;
+	}
 	if (boot_info.nr_ranges == BOOT_MAX_RANGES)
 		boot_fail("the firmware's memory map has more than %u entries\n", BOOT_MAX_RANGES);
 	boot_info.range[boot_info.nr_ranges++] =
@@ -75,7 +83,8 @@ static void add_module(uint32_t start, uint32_t end, const char *cmdline)
 static void set_framebuffer(uint64_t base, uint32_t pitch, uint32_t width, uint32_t height,
 			    uint8_t bpp, uint8_t type)
 {
-	if (type == 1 && bpp >= 16 && bpp <= 32) /* 0: palette, 2: text */
+	/* 0: palette, 2: text */
+	if (type == 1 && bpp >= 16 && bpp <= 32 && pitch >= (uint64_t)width * (bpp / 8))
 		boot_info.framebuffer =
 			(struct boot_framebuffer){ MPA(base), pitch, width, height, bpp };
 }
@@ -130,6 +139,8 @@ static void parse_mb1(const struct mb1_info *mb)
 		while (at + sizeof(struct mb1_range) <= mb->map_bytes) {
 			const struct mb1_range *r = low(mb->map + at);
 
+			if (r->size < sizeof(*r) - sizeof(r->size) || r->size > mb->map_bytes)
+				break;
 			add_range(r->base, r->bytes, r->type);
 			at += r->size + (uint32_t)sizeof(r->size);
 		}
@@ -211,7 +222,9 @@ static uint32_t efi_memory_type(uint32_t type)
 /* Bytes of entries in a map tag. */
 static uint32_t map_bytes(const struct mb2_tag *t)
 {
-	return t->size - (uint32_t)offsetof(struct mb2_tag, map.entries);
+	uint32_t head = (uint32_t)offsetof(struct mb2_tag, map.entries);
+
+	return t->size > head ? t->size - head : 0;
 }
 
 static void parse_map(const struct mb2_tag *t)
@@ -278,15 +291,19 @@ static void parse_mb2_tag(const struct mb2_tag *t, bool use_efi_map)
 	}
 }
 
-/* The tag after t; NULL at the end or where the list is broken. */
-static const struct mb2_tag *next_tag(const struct mb2_tag *t, const uint8_t *end)
+/* The tag at `at`; NULL at the end or where the list is broken. */
+static const struct mb2_tag *tag_at(const uint8_t *at, const uint8_t *end)
 {
-	const uint8_t *next = (const uint8_t *)t + align_up(t->size, 8);
+	const struct mb2_tag *t = (const struct mb2_tag *)at;
 
-	t = (const struct mb2_tag *)next;
-	if (next + 8 > end || t->type == MB2_END || t->size < 8 || next + t->size > end)
+	if (at + 8 > end || t->type == MB2_END || t->size < 8 || at + t->size > end)
 		return NULL;
 	return t;
+}
+
+static const struct mb2_tag *next_tag(const struct mb2_tag *t, const uint8_t *end)
+{
+	return tag_at((const uint8_t *)t + align_up(t->size, 8), end);
 }
 
 static void parse_mb2(const uint8_t *info)
@@ -296,8 +313,8 @@ static void parse_mb2(const uint8_t *info)
 	bool has_efi_map = false;
 
 	memcpy(&bytes, info, sizeof(bytes));
-	first = (const struct mb2_tag *)(info + 8);
-	if (bytes < 16 || first->type == MB2_END)
+	first = tag_at(info + 8, info + bytes);
+	if (!first)
 		boot_fail("the boot loader's information is empty\n");
 	boot_info.loader = "unknown loader";
 	for (t = first; t; t = next_tag(t, info + bytes)) {

@@ -278,13 +278,17 @@ static bool is_ram(uint32_t type)
 
 static void map_direct(void)
 {
+	uint64_t done = LOW_MEMORY_END; /* a page that two ranges share is mapped once */
+
 	map_range(DIRECT_MAP_BASE, 0, LOW_MEMORY_END, MAP_DATA);
 	for (unsigned i = 0; i < boot_info.nr_ranges; i++) {
 		const struct memory_range *r = &boot_info.range[i];
-		uint64_t start = MAX(align_down(r->base, PAGE_SIZE), LOW_MEMORY_END);
+		uint64_t end = align_up(r->base + r->bytes, PAGE_SIZE);
 
-		if (is_ram(r->type))
-			map_ram(start, align_up(r->base + r->bytes, PAGE_SIZE));
+		if (!is_ram(r->type))
+			continue;
+		map_ram(MAX(align_down(r->base, PAGE_SIZE), done), end);
+		done = MAX(done, end);
 	}
 }
 

@@ -187,11 +187,23 @@ static void call_cpu(uint32_t apic_id, mpa_t page)
 	}
 }
 
+/* Another id would be cut to that of some CPU that runs, or of all. */
+static bool can_address(uint32_t apic_id)
+{
+	return apic_is_x2apic || apic_id < 0xff;
+}
+
 static void start_cpu(const struct acpi_cpu *from, mpa_t page, struct trampoline *t)
 {
-	struct cpu *c = create_cpu(nr_cpus, from);
-	void *stack = c ? stack_create(c->id) : NULL;
+	struct cpu *c;
+	void *stack;
 
+	if (!can_address(from->apic_id)) {
+		log_warn("the CPU with APIC id %#x needs x2APIC mode: left out\n", from->apic_id);
+		return;
+	}
+	c = create_cpu(nr_cpus, from);
+	stack = c ? stack_create(c->id) : NULL;
 	if (!stack) {
 		log_warn("no memory for the CPU with APIC id %#x\n", from->apic_id);
 		return;

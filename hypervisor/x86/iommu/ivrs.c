@@ -92,6 +92,11 @@ static void add_special(uint16_t segment, const uint8_t *e)
 	uint16_t bdf = get_bdf(e + 5);
 
 	note_device(bdf);
+	/* Some firmware lists an IO-APIC in the block of each IOMMU. */
+	for (unsigned i = 0; i < ivrs.nr_ioapics; i++)
+		if (ivrs.ioapic[i].segment == segment && ivrs.ioapic[i].bdf == bdf &&
+		    ivrs.ioapic[i].id == e[4])
+			return;
 	if (e[7] != SPECIAL_IOAPIC || ivrs.nr_ioapics == IVRS_MAX_IOAPICS)
 		return;
 	ivrs.ioapic[ivrs.nr_ioapics++] = (struct ivrs_ioapic){ segment, bdf, e[4] };

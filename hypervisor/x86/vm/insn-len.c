@@ -3,16 +3,16 @@
  * 400 instructions of ours. Guests exit at few places again and again, so each vCPU remembers the last
  * of them by address, address space and kind of exit.
  *
- * An entry can be wrong only when the guest has put an instruction of the same kind but with another
- * number of prefixes at the same address in the same address space. Then that guest's instruction
- * is stepped over wrongly: harm that it does to itself. The lengths of I/O instructions are always
- * reported and never needed.
+ * Only the length that an instruction of that kind nearly always has is remembered: without prefixes that
+ * do nothing. So whoever fills an entry, such as an earlier process of a guest that gave its CR3 to
+ * another, decides nothing for an instruction that a compiler wrote. RDTSC and RDTSCP may be told as
+ * one kind, have two lengths, and are read each time. The lengths of I/O instructions are always reported and
+ * never needed.
  */
 #include "x86/vm/insn-len.h"
 
 #include "x86/vm/decode.h"
 #include "x86/vm/guest-mem.h"
-#include "x86/vm/vm.h"
 
 /* Opcodes after the prefixes, by kind. */
 struct exiting_insn {
@@ -55,6 +55,17 @@ static uint32_t find_len(const uint8_t *bytes, unsigned nr, unsigned code_bits, 
 	return 0;
 }
 
+/* Is it the one length of instructions of that kind? MOV to and from CR8 has REX, opcode and ModRM. */
+static bool is_usual(uint32_t kind, uint32_t len)
+{
+	if (kind == EXIT_CR8)
+		return len == 4;
+	for (size_t i = 0; i < ARRAY_SIZE(exiting_insns); i++)
+		if (exiting_insns[i].kind == kind)
+			return kind != EXIT_RDTSC && len == exiting_insns[i].nr_bytes;
+	return false;
+}
+
 static uint32_t read_len(struct vcpu *v, uint32_t kind)
 {
 	uint8_t bytes[INSN_MAX_BYTES];
@@ -67,7 +78,7 @@ uint32_t insn_len_fill(struct vcpu *v, const struct exit_info *x, struct insn_le
 {
 	uint32_t len = read_len(v, x->kind);
 
-	if (len)
+	if (is_usual(x->kind, len))
 		*e = (struct insn_len_entry){
 			.rip = v->arch.regs.rip, .cr3 = x->cr3, .kind = x->kind, .len = len
 		};

@@ -32,14 +32,19 @@
 /* Reserved ranges that are longer are address space, not firmware: left to service_vm_map_device(). */
 #define MAX_EAGER_BYTES (1024 * MIB)
 
-/* Pages of usable RAM, even if only in part. */
+/* Pages of usable RAM: in the first MiB, which is copied, even if only in part. Above it nobody uses a page
+ * that is RAM in part: it belongs to whatever is in its other part, ACPI tables for example. */
 static bool is_host_ram(uint64_t start, uint64_t bytes)
 {
 	for (unsigned i = 0; i < boot_info.nr_ranges; i++) {
 		const struct memory_range *r = &boot_info.range[i];
+		bool is_low = r->base < MIB;
+		uint64_t first =
+			is_low ? align_down(r->base, PAGE_SIZE) : align_up(r->base, PAGE_SIZE);
+		uint64_t end = r->base + r->bytes;
 
-		if (r->type == MEMORY_USABLE && start < align_up(r->base + r->bytes, PAGE_SIZE) &&
-		    align_down(r->base, PAGE_SIZE) < start + bytes)
+		end = is_low ? align_up(end, PAGE_SIZE) : align_down(end, PAGE_SIZE);
+		if (r->type == MEMORY_USABLE && start < end && first < start + bytes)
 			return true;
 	}
 	return false;

@@ -3,6 +3,7 @@
 #define LODGE_ARCH_TYPES_H
 
 #include "lodge/types.h"
+#include "x86/include/vm-regs.h"
 
 struct fake_leaf;
 
@@ -10,6 +11,14 @@ struct arch_cpu {
 	uint64_t timer_deadline_ns; /* last arch_timer_program(); TIME_NEVER: off */
 	unsigned nr_timer_programs;
 	unsigned nr_kicks;
+};
+
+#define INSN_LEN_ORDER   1u
+#define INSN_LEN_ENTRIES (1u << INSN_LEN_ORDER)
+
+struct insn_len_entry { /* as the real one */
+	uint64_t rip, cr3;
+	uint32_t kind, len;
 };
 
 struct arch_vcpu {
@@ -20,6 +29,8 @@ struct arch_vcpu {
 	bool has_interrupt; /* set by the test: arch_vcpu_has_interrupt() */
 	bool is_init;       /* between arch_vcpu_init() and _fini() */
 	uint8_t upcall_vector;
+	struct vm_regs regs;
+	struct insn_len_entry insn_len[INSN_LEN_ENTRIES];
 };
 
 struct arch_domain {

@@ -213,6 +213,19 @@ START_TEST(an_entry_of_unknown_type_or_cut_short_ends_its_block)
 }
 END_TEST
 
+START_TEST(an_ioapic_that_two_blocks_list_is_one)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned at = start_block(0x10, (uint16_t)(2 + i), 0x1000 * (i + 1));
+
+		ADD(0x48, 0, 0, 0, 7, 0xa0, 0, 1);
+		finish_block(at);
+	}
+	ck_assert(ivrs_parse());
+	ck_assert_uint_eq(ivrs.nr_ioapics, 1);
+}
+END_TEST
+
 START_TEST(more_iommus_than_there_is_room_for_stop_boot)
 {
 	for (unsigned i = 0; i < IVRS_MAX_IOMMUS + 1; i++)
@@ -227,4 +240,4 @@ UNIT_MAIN("ivrs", setup, teardown, without_a_table_there_is_no_iommu,
 	  memory_blocks_are_kept, a_table_that_names_no_iommu_stops_boot,
 	  a_block_that_reaches_beyond_the_table_is_left_out,
 	  an_entry_of_unknown_type_or_cut_short_ends_its_block,
-	  more_iommus_than_there_is_room_for_stop_boot)
+	  an_ioapic_that_two_blocks_list_is_one, more_iommus_than_there_is_room_for_stop_boot)
