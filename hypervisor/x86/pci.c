@@ -13,7 +13,7 @@
 #define MAX_CAPS       48u         /* more means a loop */
 
 static struct spinlock port_lock = SPINLOCK(LOCK_RANK_IOAPIC);
-/* By MCFG entry and bus; NULL where nothing was found. Constant after the first scan. */
+/* By MCFG entry and bus; NULL where nothing was found on a bus of segment 0. Constant after the first scan. */
 static uint8_t *window[ACPI_MAX_MCFG][256];
 
 static bool find_window(uint16_t segment, uint16_t bdf, unsigned *ret_mcfg)
@@ -161,12 +161,27 @@ static void scan_device(uint16_t segment, uint16_t bdf, void (*fn)(uint16_t, uin
 static void scan_buses(uint16_t segment, unsigned first, unsigned last,
 		       void (*fn)(uint16_t, uint16_t))
 {
-	for (unsigned bus = first; bus <= last; bus++) {
-		if (segment)
-			map_window(segment, (uint16_t)(bus << 8));
+	for (unsigned bus = first; bus <= last; bus++)
 		for (unsigned device = 0; device < 32; device++)
 			scan_device(segment, (uint16_t)(bus << 8 | device << 3), fn);
-	}
+}
+
+/* All buses of an entry at once: one by one they would use up what map_mmio() can remember. */
+static void map_entry(unsigned i)
+{
+	const struct acpi_mcfg *m = &acpi_mcfg[i];
+	unsigned nr = m->last_bus - m->first_bus + 1u;
+	uint8_t *at = map_mmio(MPA(m->base.a + m->first_bus * WINDOW_BYTES), nr * WINDOW_BYTES);
+
+	for (unsigned bus = 0; at && bus < nr; bus++)
+		window[i][m->first_bus + bus] = at + bus * WINDOW_BYTES;
+}
+
+void pci_init(void)
+{
+	for (unsigned i = 0; i < nr_acpi_mcfg; i++)
+		if (acpi_mcfg[i].segment)
+			map_entry(i);
 }
 
 void pci_scan(void (*fn)(uint16_t segment, uint16_t bdf))

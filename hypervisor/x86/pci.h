@@ -32,6 +32,8 @@
 #define PCI_CLASS_HOST_BRIDGE 0x0600u
 #define PCI_CLASS_IOMMU       0x0806u
 
+/* Makes the segments that no port reaches accessible: all but 0. Boot CPU. */
+void pci_init(void);
 /* size is 1, 2 or 4 and reg a multiple of it. */
 uint32_t pci_read(uint16_t segment, uint16_t bdf, unsigned reg, unsigned size);
 void pci_write(uint16_t segment, uint16_t bdf, unsigned reg, unsigned size, uint32_t value);
@@ -39,8 +41,8 @@ void pci_write(uint16_t segment, uint16_t bdf, unsigned reg, unsigned size, uint
 bool pci_has_windows(void);
 /* Offset of a capability in the first 256 bytes; 0: the function does not have it. */
 unsigned pci_find_capability(uint16_t segment, uint16_t bdf, uint8_t id);
-/* Calls fn for each function there is. The first call also maps the windows that are needed: boot
- * CPU. */
+/* Calls fn for each function there is. The first call also maps the windows of segment 0 that are
+ * needed: boot CPU. */
 void pci_scan(void (*fn)(uint16_t segment, uint16_t bdf));
 
 #endif

@@ -18,6 +18,7 @@
 #include "x86/nmi-watchdog.h"
 #include "x86/paging.h"
 #include "x86/parts.h"
+#include "x86/pci.h"
 #include "x86/screen.h"
 #include "x86/serial.h"
 #include "x86/smp.h"
@@ -88,6 +89,7 @@ static _Noreturn void start_on_own_stack(void)
 	machine_init();
 	irq_init();
 	serial_irq_init();
+	pci_init();
 	iommu_init();
 	vm_init();
 	vm_cpu_init(this_cpu());
