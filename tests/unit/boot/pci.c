@@ -27,10 +27,10 @@ static void setup(void)
 	fake_reset();
 	nr_mappings = 0;
 	nr_acpi_mcfg = 4;
-	for (uint8_t i = 0; i < nr_acpi_mcfg; i++)
+	for (unsigned i = 0; i < nr_acpi_mcfg; i++)
 		acpi_mcfg[i] = (struct acpi_mcfg){ .base = MPA(WINDOWS + i * 256 * BUS_BYTES),
-						   .segment = i,
-						   .first_bus = i,
+						   .segment = (uint16_t)i,
+						   .first_bus = (uint8_t)i,
 						   .last_bus = 255 };
 }
 
