@@ -239,6 +239,26 @@ static int set_aside(struct guest *g, struct err *err)
 	return 0;
 }
 
+/* What starts again has the devices that it had: some have perhaps come or gone while it ran. */
+static void keep_devices(struct guest *g)
+{
+	char *was = domain_write(g->active->d), *is = devices_text(g);
+	bool is_same = was && is && !strcmp(was, is);
+	struct config *next = !is_same && is ? config_parse(is, g->lodged->host) : NULL;
+
+	free(was);
+	free(is);
+	if (is_same)
+		return;
+	if (!next) {
+		log_line("%s: no memory: starts again with the devices it had at first", g->name);
+		return;
+	}
+	memcpy(next->d->uuid, g->uuid, sizeof(next->d->uuid));
+	config_put(g->active);
+	g->active = next;
+}
+
 /* The next one wants the same disks: it is DYING until its backends have gone, without a domain of its own. */
 static void rename_restart(struct guest *g)
 {
@@ -250,6 +270,7 @@ static void rename_restart(struct guest *g)
 		return;
 	}
 	begin(g);
+	keep_devices(g);
 	g->is_restarting = true;
 	g->state = GUEST_DYING;
 	run(g);
@@ -278,8 +299,10 @@ static void end_and(struct guest *g, bool is_restart)
 {
 	begin(g);
 	g->is_restarting = is_restart;
-	if (is_restart)
+	if (is_restart) {
+		keep_devices(g);
 		save(g); /* who is killed from here on starts it again all the same */
+	}
 	g->state = GUEST_DYING;
 	run_after_console(g);
 	guest_changed(g, NULL);

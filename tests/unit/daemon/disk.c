@@ -441,6 +441,26 @@ START_TEST(disks_come_go_and_are_listed_while_a_guest_runs)
 }
 END_TEST
 
+START_TEST(a_guest_that_reboots_keeps_the_disks_that_it_has)
+{
+	const cJSON *disks;
+
+	world_ok("{'verb':'define','xml':'%s'}", world_xml("web", disk_xml("a.img", "xvda", "")));
+	world_ok("{'verb':'start','guest':'web'}");
+	attach("b.img", "xvdc");
+	world_until(was_called_with("51744"));
+	fake_shut_down(1, SHUTDOWN_reboot);
+	guests_look(&lodged);
+	world_until(!strcmp(node("/local/domain/2/device/vbd/51744/state"), "1"));
+	disks = cJSON_GetObjectItem(world_ok("{'verb':'disk-list','guest':'web'}"), "disks");
+	ck_assert_int_eq(cJSON_GetArraySize(disks), 2);
+	world_ok("{'verb':'destroy','guest':'web'}");
+	world_until(guest_by_name(&lodged, "web")->state == GUEST_OFF);
+	world_ok("{'verb':'start','guest':'web'}");
+	ck_assert_str_eq(node("/local/domain/3/device/vbd/51744/state"), "");
+}
+END_TEST
+
 START_TEST(a_new_lodged_has_the_image_and_its_lock_from_the_process_that_serves_it)
 {
 	create("web", "a.img", "");
@@ -1026,6 +1046,7 @@ UNIT_MAIN("daemon disk", setup, world_teardown, a_disk_has_its_nodes_its_process
 	  an_image_is_free_when_destroy_is_answered,
 	  images_are_shared_by_those_that_only_read_or_may_share,
 	  one_guest_cannot_have_an_image_twice, disks_come_go_and_are_listed_while_a_guest_runs,
+	  a_guest_that_reboots_keeps_the_disks_that_it_has,
 	  a_new_lodged_has_the_image_and_its_lock_from_the_process_that_serves_it,
 	  a_disk_grows_and_its_process_is_told,
 	  a_qcow2_disk_grows_by_another_process_that_says_how_it_went,
