@@ -104,30 +104,64 @@ static bool is_stale(struct lodged *l, uint32_t domain)
 	       (hypervisor_info(l->hv, domain, &info) || info.flags & LODGE_DOMAIN_DYING);
 }
 
-/* Folders of domains that are gone. */
-static int remove_stale(struct lodged *l, struct err *err)
+struct domains { /* that there are */
+	struct lodge_domain_info *infos;
+	size_t nr;
+};
+
+static bool is_stale_domain(struct lodged *l, const struct domains *there, const char *name)
 {
-	static const char *const folders[] = { "/local/domain",
-					       "/lodge",
-					       "/local/domain/0/backend/vbd",
-					       "/local/domain/0/backend/vif",
-					       "/local/domain/0/backend/lodge-block",
-					       "/local/domain/0/backend/lodge-net" };
+	(void)there;
+	return is_stale(l, (uint32_t)strtoul(name, NULL, 10));
+}
+
+/* What is in /vm is known by the uuids of domains. */
+static bool is_stale_vm(struct lodged *l, const struct domains *there, const char *name)
+{
+	uuid_t uuid;
+
+	(void)l;
+	if (uuid_parse(name, uuid))
+		return false;
+	for (size_t i = 0; i < there->nr; i++) {
+		if (!memcmp(there->infos[i].uuid, uuid, sizeof(uuid)) &&
+		    !(there->infos[i].flags & LODGE_DOMAIN_DYING))
+			return false;
+	}
+	return true;
+}
+
+static const struct {
+	const char *path;
+	bool (*is_stale)(struct lodged *l, const struct domains *there, const char *name);
+} folders[] = {
+	{ "/local/domain", is_stale_domain },
+	{ "/lodge", is_stale_domain },
+	{ "/local/domain/0/backend/vbd", is_stale_domain },
+	{ "/local/domain/0/backend/vif", is_stale_domain },
+	{ "/local/domain/0/backend/lodge-block", is_stale_domain },
+	{ "/local/domain/0/backend/lodge-net", is_stale_domain },
+	{ "/vm", is_stale_vm },
+};
+
+/* Folders of domains that are gone. */
+static int remove_stale(struct lodged *l, const struct domains *there, struct err *err)
+{
 	struct batch lists, removals;
 	int ret;
 
 	batch_init(&lists);
 	batch_init(&removals);
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
-		batch_list(&lists, folders[i]);
+		batch_list(&lists, folders[i].path);
 	ret = nodes_run(l->nodes, &lists, false, err);
 	for (size_t i = 0; !ret && i < ARRAY_SIZE(folders); i++) {
 		size_t bytes = 0;
 		const char *name = batch_answer(&lists, i, &bytes), *end = name + bytes;
 
-		batch_at(&removals, "%s", folders[i]);
+		batch_at(&removals, "%s", folders[i].path);
 		for (; name && name < end; name += strlen(name) + 1) {
-			if (is_stale(l, (uint32_t)strtoul(name, NULL, 10)))
+			if (folders[i].is_stale(l, there, name))
 				batch_remove(&removals, name);
 		}
 	}
@@ -138,58 +172,17 @@ static int remove_stale(struct lodged *l, struct err *err)
 	return ret;
 }
 
-static bool has_domain(const struct lodge_domain_info *infos, size_t nr, const uuid_t uuid)
-{
-	for (size_t i = 0; i < nr; i++) {
-		if (!memcmp(infos[i].uuid, uuid, sizeof(infos[i].uuid)) &&
-		    !(infos[i].flags & LODGE_DOMAIN_DYING))
-			return true;
-	}
-	return false;
-}
-
-/* Folders of /vm, which are known by the uuids of domains. */
-static int remove_stale_vms(struct lodged *l, const struct lodge_domain_info *infos, size_t nr,
-			    struct err *err)
-{
-	struct batch list, removals;
-	const char *name = NULL;
-	size_t bytes = 0;
-	uuid_t uuid;
-	int ret;
-
-	batch_init(&list);
-	batch_init(&removals);
-	batch_list(&list, "/vm");
-	batch_at(&removals, "/vm");
-	ret = nodes_run(l->nodes, &list, false, err);
-	if (!ret)
-		name = batch_answer(&list, 0, &bytes);
-	for (const char *end = name + bytes; name && name < end; name += strlen(name) + 1) {
-		if (!uuid_parse(name, uuid) && !has_domain(infos, nr, uuid))
-			batch_remove(&removals, name);
-	}
-	if (!ret)
-		ret = nodes_run(l->nodes, &removals, false, err);
-	batch_fini(&list);
-	batch_fini(&removals);
-	return ret;
-}
-
 static int remove_all_stale(struct lodged *l, struct err *err)
 {
-	struct lodge_domain_info *infos;
+	struct domains there;
 	uint64_t change;
-	size_t nr;
-	int ret = hypervisor_list(l->hv, 0, &infos, &nr, &change);
+	int ret = hypervisor_list(l->hv, 0, &there.infos, &there.nr, &change);
 
 	if (ret)
 		return err_errno(err, ret, "listing domains");
 	disks_remove_stale(l, is_stale);
-	ret = remove_stale(l, err);
-	if (!ret)
-		ret = remove_stale_vms(l, infos, nr, err);
-	free(infos);
+	ret = remove_stale(l, &there, err);
+	free(there.infos);
 	return ret;
 }
 
